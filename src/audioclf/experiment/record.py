@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from audioclf._version import __version__
@@ -29,6 +30,14 @@ def _weights_of(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
             facts = {key: getattr(item, key) for key in ("name", "sha256", "size", "license")}
             found.setdefault(where, []).append(facts)
     return found
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the wall-clock time of a part of a stage to its seconds."""
+    started = time.perf_counter()
+    yield
+    seconds[stage] = round(seconds.get(stage, 0.0) + time.perf_counter() - started, 4)
 
 
 def make_record(

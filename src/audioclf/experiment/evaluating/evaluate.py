@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +31,7 @@ from audioclf.experiment.final_model import sound_facts
 from audioclf.experiment.media import begin_plots, write_page
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.provenance import distributions_of
-from audioclf.experiment.record import make_record
+from audioclf.experiment.record import make_record, timed
 from audioclf.features.matrix import keep_rows
 from audioclf.models.fold import predict_fold
 from audioclf.runs.folder import RECORD, RunFolder
@@ -120,14 +118,14 @@ class _Evaluation:
         """Take every stage of a run but the fits; `record.json` marks it as complete."""
         config, registry = self.config, self.prepared.registry
         required = distributions_of(config, registry)
-        with self._timed("features"), self.resources.make_engine(required) as engine:
+        with timed(self.seconds, "features"), self.resources.make_engine(required) as engine:
             extraction = self._extract(engine)
-        with self._timed("evaluate"):
+        with timed(self.seconds, "evaluate"):
             self.progress("metrics", 0, 1)
             extraction, of_training = self._without_training(extraction)
             splits = _one_fold(extraction.dataset, self.described)
             results = self._predict(extraction, splits.folds[0])
-        with self._timed("report"):
+        with timed(self.seconds, "report"):
             result = self._summarise(extraction, splits, results, of_training)
             metrics = write_results(self.folder, result, extraction, splits, results)
             write_audits(self.folder, result)
@@ -142,12 +140,6 @@ class _Evaluation:
         self.progress("page", 0, 1)
         page = write_page(config, self.folder, extraction.dataset, cache, results)
         return replace(result, report=page)
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[stage] = round(time.perf_counter() - started, 4)
 
     def _extract(self, engine: Engine) -> Extraction:
         """Featurize the clips for each model, once for each kind of decoding.

@@ -78,12 +78,6 @@ def target_scores(model: Model, scores: Floats, targets: Names[str]) -> tuple[Fl
     return best, np.abs(best - scores[:, ~mine].max(axis=1))
 
 
-def without_reviewed(scored: Scored, tables: Iterable[Path]) -> Scored:
-    """Leave out the windows that overlap windows of earlier lists."""
-    free = not_reviewed(scored, tables)
-    return scored if free.all() else scored.where(free)
-
-
 def not_reviewed(scored: Scored, tables: Iterable[Path]) -> Bools:
     """Return whether each window overlaps no window of earlier lists [shape=(n_windows,)]."""
     known: dict[str, list[Window]] = {}

@@ -25,7 +25,7 @@ from audioclf.evaluation.sampling.diversity import BLOCK, standardizer
 from audioclf.experiment.feature_windows import WindowTable, notes_of, window_table
 from audioclf.experiment.grid import check_featurizer
 from audioclf.experiment.prepared import resolve
-from audioclf.experiment.review.collection import Scored, without_reviewed
+from audioclf.experiment.review.collection import Scored, not_reviewed
 from audioclf.models.bundle.reading import read_bundle
 from audioclf.models.model import Model
 from audioclf.predict.inputs import Recording
@@ -163,7 +163,7 @@ def similar_windows(
             raise DatasetError(f"no recording has a window: {'; '.join(side.failures[:1])}")
     nearness = similarities(index.rows, examples.rows)
     scored = Scored(found.names, found.recordings, found.times, nearness[:, None])
-    left = without_reviewed(scored, reviewed)
+    left = scored.where(not_reviewed(scored, reviewed))
     order = np.argsort(-left.scores[:, 0], kind="stable")
     chosen = first_of_each(order, left.recordings, n, per_recording)
     windows = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,11 @@ from audioclf.components.registry import Registry
 from audioclf.dataset.label_sets import SEPARATOR
 from audioclf.dataset.path_labels import count
 from audioclf.dataset.review_list import DIVERSE, Window, columns_of, csv_row, path_in_table
-from audioclf.evaluation.sampling.diversity import Bools, Matrix, farthest_first
+from audioclf.evaluation.sampling.diversity import Bools, farthest_first
 from audioclf.experiment.resources import Resources
 from audioclf.experiment.review.choosing import Choice, Chosen, choose
 from audioclf.experiment.review.collection import Scored, target_scores
-from audioclf.experiment.review.searching import Features, index_of
+from audioclf.experiment.review.searching import Features, Index, index_of
 from audioclf.features.matrix import GrowingMatrix
 from audioclf.models.model import Model
 from audioclf.models.windows import Cutting
@@ -31,19 +31,6 @@ _PORTION = 64
 """Recordings whose features are in memory together."""
 
 
-@dataclass(frozen=True)
-class ScoredCollection:
-    """All windows with scores; notes, and messages on recordings that have none.
-
-    `rows` are the features of the windows, if they were kept.
-    """
-
-    windows: Scored
-    rows: Matrix
-    notes: tuple[str, ...]
-    failures: tuple[str, ...]
-
-
 def score_windows(
     model: Model,
     registry: Registry,
@@ -53,8 +40,8 @@ def score_windows(
     *,
     progress: Progress = no_progress,
     keep_rows: bool = False,
-) -> ScoredCollection:
-    """Return the windows of `lengths` (window, hop) in s with their scores.
+) -> Index:
+    """Return the windows of `lengths` (window, hop) in s with their scores, and with rows if kept.
 
     Features are read from the cache where it has them. Windows that are training clips of the model
     are left out. With `keep_rows`, the features of all windows are held in memory.
@@ -93,12 +80,12 @@ def score_windows(
     if n_known:
         windows = count(n_known, "window is a training clip", "windows are training clips")
         notes.append(f"{windows} of the model, left out")
-    return ScoredCollection(Scored.joined(parts), kept.finished(), tuple(notes), tuple(failures))
+    return Index(Scored.joined(parts), kept.finished(), tuple(notes), tuple(failures))
 
 
 def suggest_windows(
     model: Model,
-    collection: ScoredCollection,
+    collection: Index,
     free: Bools,
     targets: Sequence[str],
     choice: Choice,

@@ -17,8 +17,12 @@ from audioclf.dataset.sources import content_digest
 from audioclf.features.augmented import Changed, WithCopies
 
 if TYPE_CHECKING:
+    from audioclf.base.progress import Progress
     from audioclf.components.featurizer import Featurizer
     from audioclf.components.registry import Origins, Registry
+    from audioclf.experiment.prepared import Prepared
+    from audioclf.experiment.resources import Resources
+    from audioclf.features.extraction import Extraction
 
 Group = Literal["noise", "codec", "band", "level", "room", "time"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -93,6 +97,31 @@ def _others() -> Iterator[Condition]:
         room = Reverb(rt60=(rt60, rt60), direct=(direct, direct))
         yield Condition(f"room, {rt60:g} s", "room", room)
     yield Condition("late by half a clip", "time", Shift(share=(0.5, 0.5)))
+
+
+def extract_changed(
+    prepared: Prepared,
+    featurizer: Featurizer,
+    own: Origins,
+    changes: Sequence[Condition],
+    resources: Resources,
+    progress: Progress,
+    *,
+    clean: Featurizer | None = None,
+) -> Extraction:
+    """Featurize all clips changed, and as they are by `clean` if that is another featurizer.
+
+    `own` are the plugins behind the featurizer.
+    """
+    featurizers = changed_featurizers(featurizer, changes, prepared.config.seed)
+    with resources.at_work(prepared.config) as engine:
+        return prepared.extract(
+            {CLEAN: clean or featurizer, **featurizers},
+            engine,
+            resources.cache_folder,
+            origins={CLEAN: own, **origins_with(own, changes, prepared.registry)},
+            progress=progress,
+        )
 
 
 def changed_featurizers(

@@ -15,12 +15,7 @@ from audioclf.evaluation.results import SomeFolds
 from audioclf.experiment.evaluating.data import load_shared, read_config, with_metrics
 from audioclf.experiment.evaluating.models import NamedModel, read_models
 from audioclf.experiment.prepared import Prepared
-from audioclf.experiment.stress.conditions import (
-    CLEAN,
-    changed_featurizers,
-    conditions,
-    origins_with,
-)
+from audioclf.experiment.stress.conditions import CLEAN, conditions, extract_changed
 from audioclf.experiment.stress.result import Stress, summarised
 from audioclf.models.fold import predict_fold
 
@@ -52,14 +47,7 @@ def stress_model(
     prepared = Prepared(config, registry, dataset)
     changes = conditions(model.sr, noise, groups)
     own = registry.origins_of(featurizer)
-    with resources.at_work(config) as engine:
-        extraction = prepared.extract(
-            {CLEAN: featurizer, **changed_featurizers(featurizer, changes, config.seed)},
-            engine,
-            resources.cache_folder,
-            origins={CLEAN: own, **origins_with(own, changes, registry)},
-            progress=progress,
-        )
+    extraction = extract_changed(prepared, featurizer, own, changes, resources, progress)
     test = _unseen(named, extraction)
     fold, classes = Fold(0, "0", test[:0], test), extraction.dataset.classes
     progress("metrics", 0, 1)

@@ -27,10 +27,9 @@ from audioclf.experiment.prepared import Prepared, prepare
 from audioclf.experiment.stress.conditions import (
     CLEAN,
     Condition,
-    changed_featurizers,
     conditions,
+    extract_changed,
     noise_notes,
-    origins_with,
 )
 from audioclf.experiment.stress.result import Stress, summarised
 from audioclf.features.matrix import new_matrix
@@ -94,19 +93,12 @@ def _tested(
 ) -> Stress:
     config = prepared.config
     names = (CLEAN, *(item.name for item in changes))
-    plain = config.inputs[chosen.featurizer]
-    featurizers = changed_featurizers(plain, changes, config.seed)
-    own = prepared.origins[chosen.featurizer]
-    origins = {CLEAN: own, **origins_with(own, changes, prepared.registry)}
+    plain, own = config.inputs[chosen.featurizer], prepared.origins[chosen.featurizer]
+    clean = prepared.featurizers[chosen.featurizer]
     with single_threaded(), use_limits(config.limits):
-        with resources.at_work(config) as engine:
-            extraction = prepared.extract(
-                {CLEAN: prepared.featurizers[chosen.featurizer], **featurizers},
-                engine,
-                resources.cache_folder,
-                origins=origins,
-                progress=progress,
-            )
+        extraction = extract_changed(
+            prepared, plain, own, changes, resources, progress, clean=clean
+        )
         if extraction.fingerprint != saved.fingerprint:
             raise ResultError(
                 f"{saved.path}: the dataset has changed since this run",
