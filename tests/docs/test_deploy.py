@@ -16,7 +16,7 @@ import pytest
 
 from audioclf.models.bundle.reading import load
 from audioclf.server.demos import RUNTIME
-from audioclf.server.query import Query
+from audioclf.server.openapi import Query
 from tests.conftest import REPO, run_cli, write_wav
 from tests.models.making import made
 

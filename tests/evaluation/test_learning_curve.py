@@ -9,7 +9,7 @@ import numpy as np
 from audioclf.builtin.classifiers.dummy import Dummy
 from audioclf.builtin.classifiers.knn import Knn
 from audioclf.evaluation.cross_validation import evaluate
-from audioclf.evaluation.curve_settings import LearningCurveConfig
+from audioclf.evaluation.extra_settings import LearningCurveConfig
 from audioclf.evaluation.learning_curve import LearningCurve, curve_folds, learning_curve
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits

@@ -17,9 +17,9 @@ from audioclf.base.errors import ConfigError
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.extra_settings import UnknownConfig
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
-from audioclf.evaluation.unknown_settings import UnknownConfig
 from audioclf.experiment.run import run
 from audioclf.models.arrays import to_npy
 from audioclf.models.bundle.reading import load

@@ -29,9 +29,8 @@ from audioclf.components.fields import AnyAugmenter, AnyClassifier, AnyFeaturize
 from audioclf.components.metrics import DEFAULT_METRICS, MetricName
 from audioclf.components.pooling import Flatten
 from audioclf.config.yaml_source import dump_yaml
-from audioclf.evaluation.curve_settings import LearningCurveConfig
+from audioclf.evaluation.extra_settings import LearningCurveConfig, UnknownConfig
 from audioclf.evaluation.splits import Split, StratifiedKFold
-from audioclf.evaluation.unknown_settings import UnknownConfig
 
 
 class Report(Settings):

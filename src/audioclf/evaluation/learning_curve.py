@@ -21,7 +21,7 @@ import numpy as np
 from audioclf.base.errors import ClassifierError
 from audioclf.components.metrics import Metric
 from audioclf.dataset.targets import Codes, Targets
-from audioclf.evaluation.curve_settings import LearningCurveConfig
+from audioclf.evaluation.extra_settings import LearningCurveConfig
 from audioclf.evaluation.metrics.estimate import Estimate, estimate
 from audioclf.evaluation.results import Pipeline, PipelineResult, SomeFolds
 from audioclf.evaluation.splits import Fold, Splits

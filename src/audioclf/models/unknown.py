@@ -29,8 +29,8 @@ from audioclf.models.decisions import strangeness_of_scores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audioclf.evaluation.extra_settings import UnknownConfig
     from audioclf.evaluation.learning_curve import Fit
-    from audioclf.evaluation.unknown_settings import UnknownConfig
 
     Floats = NDArray[np.float64]
 

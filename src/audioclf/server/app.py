@@ -24,9 +24,8 @@ from audioclf.base.errors import AudioclfError
 from audioclf.models.windows import Cutting
 from audioclf.predict.settings import Settings, check_settings, event_rule
 from audioclf.server.body import Bodies, TooLargeError
-from audioclf.server.openapi import description
+from audioclf.server.openapi import Query, description
 from audioclf.server.page import page_of
-from audioclf.server.query import Query
 from audioclf.server.safety import PAGE_HEADERS, refusal
 from audioclf.server.workers import NoWorkerError, RawSamples, Request, Workers
 
