@@ -86,7 +86,7 @@ def average_precision(hits: Floats, detected: Floats, n_truth: Floats) -> Floats
     return ratio((precision * hits).sum(axis=1), n_truth)
 
 
-def average_precisions(survey: Survey, matching: Matching, *, seed: int = 0) -> list[Estimate]:
+def average_precisions(survey: Survey, matching: Matching) -> list[Estimate]:
     """Return the average precision of each class, then their mean.
 
     The values use all scores; the intervals use at most `N_LEVELS` thresholds for a class.
@@ -130,7 +130,7 @@ def average_precisions(survey: Survey, matching: Matching, *, seed: int = 0) -> 
     value = np.append(exact, nan_mean(exact[None]))
     seen = (truth > 0) | (survey.detections.counts(n_recordings, n_classes) > 0)
     n_units = np.append(seen.sum(axis=0), seen.any(axis=1).sum())
-    return estimates(statistic, np.hstack(parts), n_units, seed=seed, value=value)
+    return estimates(statistic, np.hstack(parts), n_units, value=value)
 
 
 def nan_mean(values: Floats) -> Floats:

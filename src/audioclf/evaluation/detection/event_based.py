@@ -34,12 +34,11 @@ class EventScores:
         return self.n_truth - self.n_found
 
 
-def event_scores(survey: Survey, matching: Matching, *, seed: int = 0) -> list[EventScores]:
+def event_scores(survey: Survey, matching: Matching) -> list[EventScores]:
     """Return the scores of each class, then those of all classes together."""
     hits, detected, truth = event_counts(survey, matching)
-    n_units = ((truth > 0) | (detected > 0)).sum(axis=0)
-    metrics = precision_recall_f1(hits, detected, truth, n_units, seed=seed)
-    alarms = rates(detected - hits, survey.hours, seed=seed)
+    metrics = precision_recall_f1(hits, detected, truth)
+    alarms = rates(detected - hits, survey.hours)
     sums = np.stack([truth, hits, detected - hits]).sum(axis=1).astype(int)
     found: list[EventScores] = []
     for (n_truth, n_found, n_false), three, rate in zip(sums.T, metrics, alarms, strict=True):
@@ -59,8 +58,13 @@ def with_total(counts: Floats) -> Floats:
     return np.column_stack([counts, counts.sum(axis=1)])
 
 
+def units_of(detected: Floats, truth: Floats) -> Codes:
+    """Return the number of recordings that inform each column of counts."""
+    return np.asarray(((truth > 0) | (detected > 0)).sum(axis=0))
+
+
 def precision_recall_f1(
-    hits: Floats, detected: Floats, truth: Floats, n_units: Codes, *, seed: int = 0
+    hits: Floats, detected: Floats, truth: Floats
 ) -> list[tuple[Estimate, Estimate, Estimate]]:
     """Return precision, recall and F1 of each column of counts by recording."""
     n = hits.shape[1]
@@ -69,7 +73,6 @@ def precision_recall_f1(
         tp, found, real = sums[:, :n], sums[:, n : 2 * n], sums[:, 2 * n :]
         return np.hstack([ratio(tp, found), ratio(tp, real), ratio(2 * tp, found + real)])
 
-    values = estimates(
-        statistic, np.hstack([hits, detected, truth]), np.tile(n_units, 3), seed=seed
-    )
+    n_units = np.tile(units_of(detected, truth), 3)
+    values = estimates(statistic, np.hstack([hits, detected, truth]), n_units)
     return list(zip(values[:n], values[n : 2 * n], values[2 * n :], strict=True))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from audioclf.evaluation.detection.average_precision import N_LEVELS, Levels
 from audioclf.evaluation.detection.events import Codes, Events, Floats, Survey, summed
-from audioclf.evaluation.detection.resampling import ratio
+from audioclf.evaluation.detection.resampling import SEED, ratio
 from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
 from audioclf.evaluation.metrics.estimate import Estimate
 
@@ -46,7 +46,7 @@ DCASE_2 = Scenario(dtc=0.1, gtc=0.1, cttc=0.3, alpha_ct=0.5)
 """Scenario 2 of DCASE: classes must not be confused."""
 
 
-def psds(survey: Survey, scenario: Scenario, *, seed: int = 0) -> Estimate:
+def psds(survey: Survey, scenario: Scenario) -> Estimate:
     """Return the score over all classes with an event, with its interval; NaN without an event.
 
     The value uses all scores of the detections. The interval uses at most `N_LEVELS` thresholds
@@ -67,7 +67,7 @@ def psds(survey: Survey, scenario: Scenario, *, seed: int = 0) -> Estimate:
         rates = _effective(np.stack(heights, axis=1), scenario)
         return np.asarray(rates.mean(axis=1, keepdims=True))
 
-    resampled = on_resamples(statistic, len(survey.recordings), seed=seed, width=_GRID * N_LEVELS)
+    resampled = on_resamples(statistic, len(survey.recordings), seed=SEED, width=_GRID * N_LEVELS)
     seen = counted.counts_of_truth.sum(axis=1) > 0
     seen[survey.detections.recordings] = True
     low, high = interval(value, resampled[:, 0], int(seen.sum()))

@@ -15,6 +15,9 @@ from audioclf.evaluation.metrics.estimate import Estimate
 FEW_RECORDINGS = 8
 """With events in fewer recordings an interval is a rough guide."""
 
+SEED = 0
+"""Of all draws, so that the numbers of a survey are the same in every call."""
+
 _NO_EVENT_BOUND = -math.log(0.025)
 """Upper end of the 95 % interval of a number of events of which none occurred."""
 
@@ -33,7 +36,6 @@ def estimates(
     n_units: Sequence[int] | NDArray[np.intp],
     *,
     high: float | Sequence[float] = 1.0,
-    seed: int = 0,
     value: Floats | None = None,
 ) -> list[Estimate]:
     """Return each value of a statistic of sums over recordings, with its interval.
@@ -44,7 +46,7 @@ def estimates(
     """
     whole = statistic(counts.sum(axis=0, keepdims=True))[0] if value is None else value
     resampled = on_resamples(
-        lambda draws: statistic(draws @ counts), len(counts), seed=seed, width=counts.shape[1]
+        lambda draws: statistic(draws @ counts), len(counts), seed=SEED, width=counts.shape[1]
     )
     highs = [high] * len(whole) if isinstance(high, float) else high
     found = []
@@ -54,12 +56,12 @@ def estimates(
     return found
 
 
-def rates(counts: Floats, hours: Floats, *, seed: int = 0) -> list[Estimate]:
+def rates(counts: Floats, hours: Floats) -> list[Estimate]:
     """Return the number of events per hour of each column of counts, with its interval."""
     stacked = np.column_stack([counts, hours])
     n_units = [len(hours)] * counts.shape[1]
     found = estimates(
-        lambda sums: ratio(sums[:, :-1], sums[:, -1:]), stacked, n_units, high=math.inf, seed=seed
+        lambda sums: ratio(sums[:, :-1], sums[:, -1:]), stacked, n_units, high=math.inf
     )
     total = float(hours.sum())
     return [

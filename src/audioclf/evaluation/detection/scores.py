@@ -59,7 +59,6 @@ def score_survey(
     aims: tuple[Aim, ...] = (),
     segmentation: bool = False,
     background: str | None = None,
-    seed: int = 0,
 ) -> DetectionScores:
     """Return all metrics of a survey, with 95 % intervals over its recordings.
 
@@ -69,10 +68,10 @@ def score_survey(
     collars = collars or Collars()
     of_labels = None
     if segmentation:
-        of_labels = segmentation_scores(survey, collars.onset, background=background, seed=seed)
+        of_labels = segmentation_scores(survey, collars.onset, background=background)
     matching = match(survey.truth, survey.detections, collars)
-    events = event_scores(survey, matching, seed=seed)
-    segments = segment_scores(survey, segment, seed=seed)
+    events = event_scores(survey, matching)
+    segments = segment_scores(survey, segment)
     scored = survey.has_scores
     if aims and not scored:
         raise ConfigError(
@@ -82,7 +81,7 @@ def score_survey(
     n_classes = len(survey.classes)
     precisions: list[Estimate | None] = [None] * (n_classes + 1)
     if scored:
-        precisions = [*average_precisions(survey, matching, seed=seed)]
+        precisions = [*average_precisions(survey, matching)]
     truth = survey.truth.counts(*survey.shape) > 0
     n_recordings = [*truth.sum(axis=0).tolist(), int(truth.any(axis=1).sum())]
     rows = [
@@ -94,8 +93,8 @@ def score_survey(
     of_scenarios = {}
     if scored:
         scenarios = {"psds_1": DCASE_1, "psds_2": DCASE_2}
-        of_scenarios = {name: psds(survey, case, seed=seed) for name, case in scenarios.items()}
-    chosen = {aim: choose_thresholds(survey, matching, aim, seed=seed) for aim in aims}
+        of_scenarios = {name: psds(survey, case) for name, case in scenarios.items()}
+    chosen = {aim: choose_thresholds(survey, matching, aim) for aim in aims}
     notes = _notes(survey, rows[:-1])
     return DetectionScores(
         survey, matching, tuple(rows[:-1]), rows[-1], of_scenarios, chosen, notes, of_labels

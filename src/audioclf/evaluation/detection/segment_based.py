@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioclf.base.errors import ConfigError
-from audioclf.evaluation.detection.event_based import precision_recall_f1, with_total
+from audioclf.evaluation.detection.event_based import precision_recall_f1, units_of, with_total
 from audioclf.evaluation.detection.events import Events, Floats, Survey
 from audioclf.evaluation.detection.resampling import estimates, ratio
 from audioclf.evaluation.metrics.estimate import Estimate
@@ -33,7 +33,7 @@ class SegmentScores:
     error_rate: Estimate
 
 
-def segment_scores(survey: Survey, length: float = 1.0, *, seed: int = 0) -> list[SegmentScores]:
+def segment_scores(survey: Survey, length: float = 1.0) -> list[SegmentScores]:
     """Return the scores of each class, then those of all classes together.
 
     `length` is that of a segment in s. A class is active in each segment that one of its events
@@ -47,22 +47,20 @@ def segment_scores(survey: Survey, length: float = 1.0, *, seed: int = 0) -> lis
     truth = _active(survey.truth, n_classes, n_segments, length)
     detected = _active(survey.detections, n_classes, n_segments, length)
     hits = np.intersect1d(truth, detected, assume_unique=True)
-    counts = [
+    common, found, real = (
         with_total(_by_recording(cells, n_recordings, n_classes, n_segments))
         for cells in (hits, detected, truth)
-    ]
-    n_units = ((counts[1] > 0) | (counts[2] > 0)).sum(axis=0)
-    metrics = precision_recall_f1(counts[0], counts[1], counts[2], n_units, seed=seed)
-    errors = counts[1] + counts[2] - 2 * counts[0]
+    )
+    errors = found + real - 2 * common
     errors[:, -1] = _errors(hits, detected, truth, n_recordings, n_classes, n_segments)
     n = n_classes + 1
     rates = estimates(
         lambda sums: ratio(sums[:, :n], sums[:, n:]),
-        np.hstack([errors, counts[2]]),
-        n_units,
+        np.hstack([errors, real]),
+        units_of(found, real),
         high=math.inf,
-        seed=seed,
     )
+    metrics = precision_recall_f1(common, found, real)
     return [SegmentScores(*three, rate) for three, rate in zip(metrics, rates, strict=True)]
 
 

@@ -45,7 +45,7 @@ class SegmentationScores:
 
 
 def segmentation_scores(
-    survey: Survey, tolerance: float, *, background: str | None = None, seed: int = 0
+    survey: Survey, tolerance: float, *, background: str | None = None
 ) -> SegmentationScores:
     """Return the scores of a survey of which no two labels overlap.
 
@@ -71,12 +71,13 @@ def segmentation_scores(
         at_found = _boundaries(found)
         inside = _labels_at(true, at_found) >= 0
         found_rows += [(place, 0, at, at, np.nan) for at in at_found[inside]]
-    times = _metrics(*counts, seed=seed)
+    times = precision_recall_f1(*counts)
     true_edges, found_edges = Events.of(true_rows), Events.of(found_rows)
     matching = match(true_edges, found_edges, Collars(tolerance, None))
     found_counts = found_edges.counts(n_recordings, 1)
     hits = found_edges.counts(n_recordings, 1, rows=matching.hits)
-    (boundaries,) = _metrics(hits, found_counts, true_edges.counts(n_recordings, 1), seed=seed)
+    true_counts = true_edges.counts(n_recordings, 1)
+    (boundaries,) = precision_recall_f1(hits, found_counts, true_counts)
     seconds = counts[2].sum(axis=0)
     unannotated = max(0.0, float(survey.seconds.sum() - seconds[-1]))
     return SegmentationScores(
@@ -103,11 +104,6 @@ def _seconds_by_class(true: Events, found: Events, n_classes: int) -> Floats:
     known = real >= 0
     sides = ((real, known & (real == guess)), (guess, known & (guess >= 0)), (real, known))
     return np.stack([np.bincount(c[at], lengths[at], minlength=n_classes) for c, at in sides])
-
-
-def _metrics(hits: Floats, detected: Floats, truth: Floats, *, seed: int) -> list[Three]:
-    n_units = ((truth > 0) | (detected > 0)).sum(axis=0)
-    return precision_recall_f1(hits, detected, truth, n_units, seed=seed)
 
 
 def _one_recording(events: Events, place: int) -> Events:

@@ -17,6 +17,7 @@ from audioclf.evaluation.detection.average_precision import Levels
 from audioclf.evaluation.detection.event_based import EventScores, event_scores
 from audioclf.evaluation.detection.events import Events, Floats, Survey
 from audioclf.evaluation.detection.matching import Matching
+from audioclf.evaluation.detection.resampling import SEED
 
 Kind = Literal["precision", "false_per_hour"]
 
@@ -55,38 +56,30 @@ class ChosenThreshold:
     n_untested: int = 0
 
 
-def choose_thresholds(
-    survey: Survey, matching: Matching, aim: Aim, *, seed: int = 0
-) -> list[ChosenThreshold]:
+def choose_thresholds(survey: Survey, matching: Matching, aim: Aim) -> list[ChosenThreshold]:
     """Return the threshold of each class, then one for all classes together."""
     n_recordings, n_classes = survey.shape
-    parts = _parts(n_recordings, seed)
+    parts = _parts(n_recordings)
     found = []
     for code in [*range(n_classes), None]:
         own = np.full(len(survey.detections), True)
         if code is not None:
             own = survey.detections.classes == code
         threshold = _threshold(survey, matching, own, aim, np.full(n_recordings, True))
-        scores, untested = _tested(survey, matching, own, code, aim, parts, seed)
+        scores, untested = _tested(survey, matching, own, code, aim, parts)
         found.append(ChosenThreshold(threshold, scores, untested))
     return found
 
 
-def _parts(n_recordings: int, seed: int) -> Floats:
-    order = np.random.default_rng(seed).permutation(n_recordings)
+def _parts(n_recordings: int) -> Floats:
+    order = np.random.default_rng(SEED).permutation(n_recordings)
     parts = np.empty(n_recordings)
     parts[order] = np.arange(n_recordings) % _N_PARTS
     return parts
 
 
 def _tested(
-    survey: Survey,
-    matching: Matching,
-    own: np.ndarray,
-    code: int | None,
-    aim: Aim,
-    parts: Floats,
-    seed: int,
+    survey: Survey, matching: Matching, own: np.ndarray, code: int | None, aim: Aim, parts: Floats
 ) -> tuple[EventScores | None, int]:
     """Return the scores of each part at the threshold that the other parts give."""
     detections = survey.detections
@@ -106,7 +99,7 @@ def _tested(
     if code is not None:
         truth &= survey.truth.classes == code
     part_survey, part_matching = _one_class(survey, matching, truth, kept, tested)
-    return event_scores(part_survey, part_matching, seed=seed)[-1], n_untested
+    return event_scores(part_survey, part_matching)[-1], n_untested
 
 
 def _one_class(
