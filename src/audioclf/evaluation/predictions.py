@@ -208,8 +208,11 @@ def _outputs(estimator: Any, x_test: NDArray[np.float32], n_classes: int) -> Out
             values = _decision_values(estimator, x_test, n_classes)
         return proba[:, _order_of_columns(estimator, n_classes)], "probability", values
     if hasattr(estimator, "decision_function"):
+        from scipy.special import softmax
+
         values = _decision_values(estimator, x_test, n_classes)
-        return _softmax(values / 2 if n_classes == 2 else values), "decision", values
+        scores = softmax(values / 2 if n_classes == 2 else values, axis=1)
+        return scores, "decision", values
     return None, "none", None
 
 
@@ -250,10 +253,3 @@ def _check_proba(proba: NDArray[np.float64], shape: tuple[int, int]) -> None:
         raise ClassifierError("predict_proba returned negative, NaN or infinite values")
     if not np.allclose(proba.sum(axis=1), 1.0, atol=1e-3):
         raise ClassifierError("predict_proba returned rows that do not sum to 1")
-
-
-def _softmax(decision: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Map decision values to (0, 1), which preserves their order within a clip."""
-    exponential = np.exp(decision - decision.max(axis=1, keepdims=True))
-    softmax: NDArray[np.float64] = exponential / exponential.sum(axis=1, keepdims=True)
-    return softmax

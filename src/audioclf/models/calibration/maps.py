@@ -35,7 +35,9 @@ _TEMPERATURES = (0.01, 100.0)
 def calibrated(mapping: AnyMap, scores: Floats) -> Floats:
     """Return calibrated scores [shape=(n_rows, n_classes)]; rows sum to 1, before and after."""
     if isinstance(mapping, Temperature):
-        return _softmax(np.log(np.maximum(scores, FLOOR)) / mapping.temperature)
+        from scipy.special import softmax
+
+        return softmax(np.log(np.maximum(scores, FLOOR)) / mapping.temperature, axis=1)
     if isinstance(mapping, Sigmoid):
         odds = _log_odds(_columns(scores))
         return _normalized(_sigmoid(odds * np.asarray(mapping.slopes) + mapping.intercepts))
@@ -183,12 +185,6 @@ def _log_odds(scores: Floats) -> Floats:
 def _sigmoid(z: Floats) -> Floats:
     probabilities: Floats = np.exp(-np.logaddexp(0.0, -z))
     return probabilities
-
-
-def _softmax(logs: Floats) -> Floats:
-    exponential = np.exp(logs - logs.max(axis=1, keepdims=True))
-    softmax: Floats = exponential / exponential.sum(axis=1, keepdims=True)
-    return softmax
 
 
 def _normalized(shares: Floats) -> Floats:
