@@ -90,7 +90,11 @@ def curve_folds(
     Each draw takes the folds of one repeat of the split, in turn.
     """
     numbers = sorted({fold.repeat for fold in splits.folds})
-    most, label = min(_smallest_class(fold, targets) for fold in splits.folds)
+    most, label = min(
+        (len(clips), targets.classes[code])
+        for fold in splits.folds
+        for code, clips in _classes_of(fold.train, targets)
+    )
     wanted = sorted(set(config.sizes))
     sizes = [size for size in wanted if size <= most]
     by_size: dict[int, list[Fold]] = {size: [] for size in sizes}
@@ -112,12 +116,6 @@ def curve_folds(
         listed = f"learning_curve: no point at {', '.join(missing)} clips per class"
         notes = (f"{listed}, since a training side has only {clips} of {label!r}",)
     return CurveFolds({size: tuple(folds) for size, folds in by_size.items()}, notes)
-
-
-def _smallest_class(fold: Fold, targets: Targets) -> tuple[int, str]:
-    """Return the size of the smallest class on a training side, and its name."""
-    classes = list(_classes_of(fold.train, targets))
-    return min((len(clips), targets.classes[code]) for code, clips in classes)
 
 
 def _classes_of(train: Codes, targets: Targets) -> Iterator[tuple[int, Codes]]:

@@ -189,7 +189,7 @@ def check_settings(model: Model, settings: Settings) -> list[str]:
     if settings.cutting is None:
         return []
     cutting = settings.cutting
-    notes = [*_too_long(model, cutting)] or [*_unusual_length(model, cutting)]
+    notes = [*_length_note(model, cutting)]
     if isinstance(settings.events, SegmentRule) and model.is_several:
         raise ConfigError(
             "segments have one label at each instant, and this model gives several labels per clip",
@@ -220,11 +220,13 @@ def _check_without_scores(model: Model, settings: Settings) -> None:
         )
 
 
-def _too_long(model: Model, cutting: Cutting) -> Iterator[str]:
-    duration = model.manifest.audio.duration
+def _length_note(model: Model, cutting: Cutting) -> Iterator[str]:
+    """Yield a note on windows whose length differs from that of the training clips."""
+    duration, seconds = model.manifest.audio.duration, cutting.size / model.sr
     if duration is None or cutting.size <= round(duration * model.sr):
+        if model.clips is not None and (warning := model.clips.length_warning(seconds)):
+            yield f"a window of {warning}: {_WORSE}"
         return
-    seconds = cutting.size / model.sr
     problem = f"windows of {seconds:g} s are longer than the {duration:g} s clips of the training"
     if model.manifest.featurizer["pooling"]["type"] == "flatten":
         raise ConfigError(
@@ -232,12 +234,6 @@ def _too_long(model: Model, cutting: Cutting) -> Iterator[str]:
             hint=f"Use --window {duration:g} or less.",
         )
     yield f"{problem}: {_WORSE}"
-
-
-def _unusual_length(model: Model, cutting: Cutting) -> Iterator[str]:
-    warning = "" if model.clips is None else model.clips.length_warning(cutting.size / model.sr)
-    if warning:
-        yield f"a window of {warning}: {_WORSE}"
 
 
 def is_background(name: str) -> bool:

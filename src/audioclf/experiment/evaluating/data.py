@@ -128,8 +128,9 @@ def load_shared(
     known = [set(each.model.classes) for each in models]
     shared = set(dataset.classes).intersection(*known)
     if not shared:
+        names = ", ".join(each.name for each in models)
         raise DatasetError(
-            f"{dataset.name} and {_listed_models(models)} have no class in common: the data have "
+            f"{dataset.name} and {names} have no class in common: the data have "
             f"{shown(list(dataset.classes), most=_MAX_NAMED)}, the first model "
             f"{shown(list(models[0].model.classes), most=_MAX_NAMED)}",
             hint="Give the classes of the data the names that they have in the model.",
@@ -195,10 +196,6 @@ def _kind(model: Model) -> str:
     if model.is_several:
         return "several"
     return "class" if model.manifest.ordered is None else "ordered"
-
-
-def _listed_models(models: Sequence[NamedModel]) -> str:
-    return ", ".join(each.name for each in models)
 
 
 def with_metrics(config: RunConfig, dataset: Dataset, model: Model) -> RunConfig:

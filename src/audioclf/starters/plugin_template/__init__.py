@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata, resources
 from pathlib import Path
 from string import Template
@@ -64,8 +64,12 @@ def new_plugin(kind: Kind, name: str, parent: Path, *, registry: Registry) -> Pa
             f"{target} exists already",
             hint="Choose another name, another folder by --dir, or remove it first.",
         )
+    texts = {
+        path.format(**values): _filled(template.format(**values), values)
+        for template, path in _FILES.items()
+    }
     try:
-        _write(dict(_rendered(values)), target)
+        _write(texts, target)
     except OSError as exc:
         raise ResultError(f"{target} cannot be written: {exc.strerror or exc}") from exc
     return target
@@ -87,7 +91,7 @@ def add_component(kind: Kind, name: str, folder: Path, *, registry: Registry) ->
     }
     if taken := next((path for path in files if path.exists()), None):
         raise ConfigError(f"{taken} exists already", hint="Choose another name.")
-    entry = f'{values["entry_point"]} = "{values["package"]}"'
+    entry = f'{values["type_name"]} = "{values["package"]}"'
     try:
         for path, template in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,12 +162,6 @@ def _check_unused(kind: Kind, values: Mapping[str, str], registry: Registry) -> 
             )
 
 
-def _rendered(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the path and the text of each file."""
-    for source, path in _FILES.items():
-        yield path.format(**values), _filled(source.format(**values), values)
-
-
 def _filled(template: str, values: Mapping[str, str]) -> str:
     templates = resources.files("audioclf.starters.plugin_template") / "templates"
     text = (templates / f"{template}.tmpl").read_text(encoding="utf-8")
@@ -182,7 +180,6 @@ def _values(kind: Kind, name: str) -> dict[str, str]:
     return {
         "kind": kind,
         "name": name,
-        "entry_point": type_name,
         "distribution": f"audioclf-{name.replace('_', '-')}",
         "package": f"audioclf_{type_name}",
         "type_name": type_name,

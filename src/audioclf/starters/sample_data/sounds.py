@@ -65,7 +65,8 @@ def murmur(rng: Generator, slope: float) -> Waveform:
     at = np.linspace(0.0, 1.0, len(spectrum))
     level = tilt * (at - 0.5) + np.interp(at, np.linspace(0.0, 1.0, 8), gains)
     y = np.fft.irfft(spectrum * 10.0 ** (level / 20.0), len(times))
-    return _finished(y * _wander(times, rng), rng)
+    wander = np.interp(times, np.linspace(0.0, times[-1], 9), rng.normal(0.0, 0.6, 9))
+    return _finished(y * np.exp(wander), rng)
 
 
 def room(rng: Generator, slope: float) -> Waveform:
@@ -132,10 +133,6 @@ def _banded(y: Floats, center: float, width: float) -> Floats:
     spectrum = np.fft.rfft(y)
     frequencies = np.fft.rfftfreq(len(y), 1.0 / SR)
     return np.fft.irfft(spectrum * (np.abs(frequencies - center) < width), len(y))
-
-
-def _wander(times: Floats, rng: Generator) -> Floats:
-    return np.exp(np.interp(times, np.linspace(0.0, times[-1], 9), rng.normal(0.0, 0.6, 9)))
 
 
 def _finished(y: Floats, rng: Generator) -> Waveform:
