@@ -15,7 +15,6 @@ from audioclf.components.metrics import of_class
 from audioclf.evaluation.metrics.curves import precision_recall_curve, roc_curve
 from audioclf.runs.figures import BLUE, COLOURS, draw_colours, new_axes, new_figure, plain, short
 from audioclf.runs.folder import PIPELINES
-from audioclf.runs.number_plots import draw_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,10 +129,7 @@ def plots_of(
     best = learned[0].pipeline.name
     per_class = pipelines[best]["per_class"]
     plots["per-class"] = partial(draw_classes, per_class, f"F1 by class: {best}")
-    if dataset.is_several:
-        codes = lowest_classes(per_class)
-    else:
-        codes = curve_classes(np.asarray(pipelines[best]["confusion"]))
+    codes = curve_classes(pipelines[best])
     if len(dataset.classes) > 2 or dataset.is_several:
         shown = f"{best}, {len(codes)} of {len(dataset.classes)} classes"
         lines = [(dataset.classes[code], learned[0], code) for code in codes]
@@ -156,21 +152,23 @@ def plots_of(
     return plots | {"roc": draw_roc, "precision-recall": draw_precision_recall}
 
 
-def curve_classes(confusion: NDArray[np.float64]) -> list[int]:
-    """Return the classes that have a curve: the second of two, else those of lowest recall."""
+def curve_classes(pipeline: Mapping[str, Any]) -> list[int]:
+    """Return the classes that have a curve, for the entry of a pipeline in `metrics.json`.
+
+    That is the second of two, else those of lowest recall; of several labels, which have no
+    confusion matrix, those with the lowest average precision, that have one.
+    """
     import numpy as np
 
+    if "confusion" not in pipeline:
+        values = [item["average_precision"]["value"] for item in pipeline["per_class"].values()]
+        defined = [code for code, v in enumerate(values) if v is not None and not math.isnan(v)]
+        return sorted(sorted(defined, key=lambda code: float(values[code]))[:MAX_LINES])
+    confusion = np.asarray(pipeline["confusion"], dtype=np.float64)
     if len(confusion) <= 2:
         return [len(confusion) - 1]
     recall = np.diag(confusion) / np.maximum(n := confusion.sum(axis=1), 1e-9) + (n == 0)
     return sorted(int(code) for code in np.argsort(recall, kind="stable")[:MAX_LINES])
-
-
-def lowest_classes(per_class: Mapping[str, Any]) -> list[int]:
-    """Return the classes of several labels with the lowest average precision, that have one."""
-    values = [item["average_precision"]["value"] for item in per_class.values()]
-    defined = [c for c, value in enumerate(values) if value is not None and not math.isnan(value)]
-    return sorted(sorted(defined, key=lambda code: float(values[code]))[:MAX_LINES])
 
 
 def draw_class_counts(counts: Mapping[str, int]) -> Figure:
@@ -358,3 +356,24 @@ def _write_counts(axes: Axes, confusion: NDArray[np.float64], share: NDArray[np.
         for column, count in enumerate(counts):
             colour = "white" if share[row, column] > 0.5 else "black"
             axes.text(column, row, f"{count:.4g}", ha="center", va="center", color=colour)
+
+
+def draw_numbers(result: PipelineResult, truth: NDArray[np.float64], title: str) -> Figure:
+    """Draw predicted numbers and residuals of the test clips against the true numbers."""
+    import numpy as np
+
+    true = np.concatenate([truth[fold.fold.test] for fold in result.folds])
+    predicted = np.concatenate([fold.y_pred for fold in result.folds])
+    figure = new_figure(8.0, 4.0)
+    left, right = figure.subplots(1, 2)
+    ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+    left.plot(ends, ends, ":", color="#888888", linewidth=1)
+    right.axhline(0.0, linestyle=":", color="#888888", linewidth=1)
+    for axes, values, name in ((left, predicted, "predicted"), (right, predicted - true, "error")):
+        axes.plot(true, values, "o", color=BLUE, markersize=4, alpha=0.5, markeredgewidth=0)
+        axes.set(xlabel="true", ylabel=name)
+        axes.spines[["top", "right"]].set_visible(False)
+    right.set_ylabel("predicted minus true")
+    figure.suptitle(plain(title), fontsize=10)
+    figure.subplots_adjust(left=0.09, right=0.98, top=0.9, bottom=0.13, wspace=0.28)
+    return figure

@@ -12,7 +12,7 @@ from audioclf.report.media import mask_of
 from audioclf.report.run import curves
 from audioclf.report.run.numbers import charts
 from audioclf.report.run.overview import metric_name
-from audioclf.report.run.several import class_row, mixed_up
+from audioclf.report.run.several import class_row, largest, mixed_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,6 @@ View = dict[str, Any]
 
 MAX_TABLE = 15
 """Classes up to which the confusion matrix is a table; with more it is a picture."""
-MAX_CONFUSED = 10
 MAX_CLASSES = 60
 """Classes in the table of metrics; of more the table has those with the lowest F1."""
 MAX_GROUPS = 100
@@ -111,8 +110,6 @@ def _confusion(counts: NDArray[np.intp], classes: Sequence[str]) -> View:
     totals = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     wrong = counts - np.diag(np.diag(counts))
-    worst = np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSED]
-    pairs = [divmod(int(index), len(classes)) for index in worst]
     table = len(classes) <= MAX_TABLE
     return {
         "classes": list(classes),
@@ -128,8 +125,7 @@ def _confusion(counts: NDArray[np.intp], classes: Sequence[str]) -> View:
                 "row": i,
                 "column": j,
             }
-            for i, j in pairs
-            if wrong[i, j] > 0
+            for i, j in largest(wrong)
         ],
     }
 
@@ -137,15 +133,7 @@ def _confusion(counts: NDArray[np.intp], classes: Sequence[str]) -> View:
 def _chosen(folds: Iterable[Mapping[str, Any]]) -> View | None:
     rows = [row for row in folds if row and row.get("values")]
     keys = list(dict.fromkeys(key for row in rows for key in row["values"]))
-    return (
-        None
-        if not rows
-        else {
-            "keys": keys,
-            "rows": [
-                [words.anything(value) for value in (row.get("repeat"), row.get("fold"), *values)]
-                for row in rows
-                for values in [map(row["values"].get, keys)]
-            ],
-        }
-    )
+    if not rows:
+        return None
+    columns = ([row.get("repeat"), row.get("fold"), *map(row["values"].get, keys)] for row in rows)
+    return {"keys": keys, "rows": [list(map(words.anything, row)) for row in columns]}

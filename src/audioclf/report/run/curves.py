@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from audioclf.evaluation.metrics.curves import precision_recall_curve, reliability, roc_curve
 from audioclf.report import svg, words
-from audioclf.runs.plots import curve_classes, lowest_classes
+from audioclf.runs.plots import curve_classes
 
 if TYPE_CHECKING:
     from audioclf.runs.reading import SavedPipeline, SavedRun
@@ -36,11 +36,7 @@ _CHANCE = svg.polyline([(0, 0), (1, 1)], _X, _Y, class_="chance")
 
 def drawn(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
     """Return the curves of a pipeline; none where it has no scores."""
-    written = run.pipeline_metrics[pipeline.name]
-    if run.is_several:
-        codes = lowest_classes(written["per_class"])
-    else:
-        codes = curve_classes(np.asarray(written["confusion"], dtype=np.float64))
+    codes = curve_classes(run.pipeline_metrics[pipeline.name])
     rocs: dict[str, _Line] = {}
     recalls: dict[str, _Line] = {}
     chance = Markup("")

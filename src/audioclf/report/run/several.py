@@ -15,6 +15,8 @@ from audioclf.report import words
 from audioclf.report.run.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from audioclf.runs.reading import SavedPipeline, SavedRun
 
 View = dict[str, Any]
@@ -96,8 +98,6 @@ def mixed_up(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
         extra = ((truth == 0) & (fold.y_pred == 1)).astype(np.int64)
         counts += missed.T @ extra
         missed_clips += missed.sum(axis=0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:MAX_CONFUSED]
-    pairs = [divmod(int(index), len(run.classes)) for index in order]
     return [
         {
             "missed": run.classes[i],
@@ -105,6 +105,12 @@ def mixed_up(run: SavedRun, pipeline: SavedPipeline) -> list[View]:
             "count": int(counts[i, j]),
             "of": int(missed_clips[i]),
         }
-        for i, j in pairs
-        if counts[i, j] > 0
+        for i, j in largest(counts)
     ]
+
+
+def largest(counts: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Return row and column of the largest counts, without those of 0."""
+    order = np.argsort(-counts, axis=None, kind="stable")[:MAX_CONFUSED]
+    pairs = [divmod(int(index), counts.shape[1]) for index in order]
+    return [(i, j) for i, j in pairs if counts[i, j] > 0]
