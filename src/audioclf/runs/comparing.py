@@ -22,7 +22,7 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.folds import untested
 from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate, is_available
-from audioclf.runs.folder import COSTS, PIPELINES, interval_data
+from audioclf.runs.folder import COSTS, PIPELINES
 from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun, read_run
 from audioclf.runs.units import unit_word
 
@@ -49,7 +49,7 @@ class ComparedPipeline:
 
     def to_data(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        value = self.estimate and interval_data(self.estimate)
+        value = self.estimate and self.estimate.to_data()
         costs = {name: getattr(self, name) for name in COSTS}
         return {"name": self.name, "run": str(self.run), "estimate": value, **costs}
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from audioclf.evaluation.learning_curve import CurvePoint, LearningCurve
 from audioclf.runs.figures import saved
-from audioclf.runs.folder import LEARNING_CURVE, PIPELINES, PLOTS, RunFolder, interval_data
+from audioclf.runs.folder import LEARNING_CURVE, PIPELINES, PLOTS, RunFolder
 from audioclf.runs.plots import MAX_LINES, draw_learning_curve
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def _point_data(point: CurvePoint) -> Point:
         "clips_per_class": round(point.clips_per_class, 2),
         "training_clips": round(point.training_clips, 2),
         "is_whole": point.is_whole,
-        **{key: v if isfinite(v) else None for key, v in interval_data(point.estimate).items()},
+        **point.estimate.defined(),
     }
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.metrics.estimate import Estimate
-from audioclf.runs.folder import interval_data
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,9 @@ class EvaluatedModel:
             "cross_validation": {
                 "split": self.split,
                 "unit": self.unit,
-                "metrics": {name: interval_data(v) for name, v in self.cross_validated.items()},
+                "metrics": {name: v.to_data() for name, v in self.cross_validated.items()},
             },
-            "difference": {name: interval_data(v) for name, v in self.differences.items()},
+            "difference": {name: v.to_data() for name, v in self.differences.items()},
         }
 
 

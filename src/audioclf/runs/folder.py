@@ -12,16 +12,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from typing_extensions import override
 
 from audioclf.base.errors import ResultError
 from audioclf.base.files import OutputFolder, unwritable
 from audioclf.base.text import file_name
-
-if TYPE_CHECKING:
-    from audioclf.evaluation.metrics.estimate import Estimate
 
 AUDIT = "audit.json"
 COMPARISON = "comparison.json"
@@ -140,11 +137,6 @@ def named(pipelines: Iterable[_Named], name: str) -> _Named:
 def row_of(kind: type[_Row], row: Mapping[str, str]) -> _Row:
     """Return the columns of a row that was read."""
     return kind(*(row[column] for column in kind._fields))
-
-
-def interval_data(estimate: Estimate) -> dict[str, Any]:
-    """Return an estimate as plain data."""
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
 def is_result(name: str) -> bool:

@@ -26,7 +26,7 @@ from audioclf.features.extraction import Extraction
 from audioclf.features.worker import LedgerRow
 from audioclf.runs import folder as names
 from audioclf.runs.curve_files import write_learning_curve
-from audioclf.runs.folder import FoldRow, LedgerLine, PredictionRow, RunFolder, interval_data
+from audioclf.runs.folder import FoldRow, LedgerLine, PredictionRow, RunFolder
 from audioclf.runs.results import PipelineSummary, RunResult
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class _Tables:
             "classifier": pipeline.classifier,
             "scores": result.score_kind,
             "metrics": {
-                name: value and {**interval_data(value), "per_fold": list(value.per_fold)}
+                name: value and {**value.to_data(), "per_fold": list(value.per_fold)}
                 for name, value in pipeline.metrics.items()
             },
             **self._of_labels(result, targets),
@@ -194,9 +194,9 @@ class _Tables:
             "confusion": mean_confusion(result, targets).tolist(),
             "per_class": {
                 name: {
-                    "precision": interval_data(score.precision),
-                    "recall": interval_data(score.recall),
-                    "f1": interval_data(score.f1),
+                    "precision": score.precision.to_data(),
+                    "recall": score.recall.to_data(),
+                    "f1": score.f1.to_data(),
                     "support": score.support,
                 }
                 for name, score in zip(self.dataset.classes, classes, strict=True)
@@ -210,7 +210,7 @@ class _Tables:
         return {
             "per_class": {
                 name: {
-                    **{metric: interval_data(value) for metric, value in score.metrics.items()},
+                    **{metric: value.to_data() for metric, value in score.metrics.items()},
                     "support": score.yes,
                     "clips": {"yes": score.yes, "no": score.no, "not_labelled": score.unlabelled},
                     "resamples_without": score.without,

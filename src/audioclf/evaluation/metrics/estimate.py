@@ -7,6 +7,7 @@ contributes its predictions in every repeat.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -58,6 +59,14 @@ class Estimate:
         if not np.isfinite([self.low, self.high]).all():
             return f"{self.value:.3f}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def to_data(self) -> dict[str, float]:
+        """Return value and interval as plain data."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+    def defined(self) -> dict[str, float | None]:
+        """Return value and interval as plain data; None for what is not finite."""
+        return {key: v if math.isfinite(v) else None for key, v in self.to_data().items()}
 
 
 def check_metrics(

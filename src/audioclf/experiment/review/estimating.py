@@ -76,23 +76,21 @@ class Estimates:
             "target": list(self.target),
             "windows": self.n_windows,
             "reviewed": self.n_reviewed,
-            "events": {name: _data(value) for name, value in self.events.items()},
-            "any_event": _data(self.any_event),
-            "bands": [{**vars(band), "precision": _data(band.precision)} for band in self.bands],
+            "events": {name: value.to_data() for name, value in self.events.items()},
+            "any_event": self.any_event.to_data(),
+            "bands": [{**vars(band), "precision": band.precision.to_data()} for band in self.bands],
             "thresholds": thresholds,
             "wanted": None if self.wanted is None else _threshold_data(self.wanted),
             "more_for_half": self.more,
-            "agreements": [{**vars(item), "kappa": _data(item.kappa)} for item in self.agreements],
+            "agreements": [
+                {**vars(pair), "kappa": pair.kappa.to_data()} for pair in self.agreements
+            ],
             "notes": list(self.notes),
         }
 
 
 def _threshold_data(item: Threshold) -> dict[str, Any]:
-    return {**vars(item), "precision": _data(item.precision), "recall": _data(item.recall)}
-
-
-def _data(value: Estimate) -> dict[str, float]:
-    return {"value": value.value, "low": value.low, "high": value.high}
+    return {**vars(item), "precision": item.precision.to_data(), "recall": item.recall.to_data()}
 
 
 def estimates_of(tables: Sequence[Path], precision: float | None = None) -> Estimates:

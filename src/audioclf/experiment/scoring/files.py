@@ -45,7 +45,7 @@ def scores_data(
         "hours": float(survey.hours.sum()),
         "unlabeled": list(scored.unlabeled),
         "all": _class_data(scores.overall)
-        | {name: _estimate(value) for name, value in scores.psds.items()},
+        | {name: value.defined() for name, value in scores.psds.items()},
         "classes": {row.name: _class_data(row) for row in scores.by_class},
         "thresholds": thresholds,
         "notes": [*scored.notes, *scores.notes],
@@ -58,7 +58,7 @@ def scores_data(
 def _segmentation_data(scores: SegmentationScores) -> dict[str, Any]:
     rows = zip([*scores.classes, "all"], scores.seconds.tolist(), scores.times, strict=True)
     return {
-        "accuracy": _estimate(scores.accuracy),
+        "accuracy": scores.accuracy.defined(),
         "unannotated_seconds": scores.unannotated,
         "classes": {name: {"seconds": s, **_three(times)} for name, s, times in rows},
         "boundaries": {
@@ -72,7 +72,7 @@ def _segmentation_data(scores: SegmentationScores) -> dict[str, Any]:
 
 
 def _three(values: Iterable[Estimate]) -> dict[str, Any]:
-    return {name: _estimate(value) for name, value in zip(_THREE, values, strict=True)}
+    return {name: value.defined() for name, value in zip(_THREE, values, strict=True)}
 
 
 def _class_data(row: ClassScores) -> dict[str, Any]:
@@ -83,26 +83,19 @@ def _class_data(row: ClassScores) -> dict[str, Any]:
         "found": events.n_found,
         "missed": events.n_missed,
         "false_alarms": events.n_false,
-        **{name: _estimate(getattr(events, name)) for name in _METRICS},
+        **{name: getattr(events, name).defined() for name in _METRICS},
         **{
-            f"segment_{name}": _estimate(getattr(row.segments, name))
+            f"segment_{name}": getattr(row.segments, name).defined()
             for name in ("precision", "recall", "f1", "error_rate")
         },
-        "average_precision": _estimate(row.average_precision),
+        "average_precision": row.average_precision and row.average_precision.defined(),
     }
-
-
-def _estimate(value: Estimate | None) -> dict[str, float | None] | None:
-    if value is None:
-        return None
-    ends = {"value": value.value, "low": value.low, "high": value.high}
-    return {name: number if np.isfinite(number) else None for name, number in ends.items()}
 
 
 def _threshold_data(chosen: ChosenThreshold) -> dict[str, Any]:
     tested = None
     if chosen.scores is not None:
-        tested = {name: _estimate(getattr(chosen.scores, name)) for name in _METRICS}
+        tested = {name: getattr(chosen.scores, name).defined() for name in _METRICS}
     known = np.isfinite(chosen.threshold)
     return {
         "threshold": chosen.threshold if known else None,

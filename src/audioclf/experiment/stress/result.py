@@ -78,13 +78,13 @@ class Stress:
             "metric": self.metric,
             "sample": self.sample,
             "sentence": self.sentence,
-            "clean": _numbers(self.clean.value, self.clean.low, self.clean.high),
+            "clean": self.clean.defined(),
             "changes": [
                 {
                     "name": row.name,
                     "group": row.group,
-                    **_numbers(row.estimate.value, row.estimate.low, row.estimate.high),
-                    "difference": _numbers(row.difference, row.low, row.high),
+                    **row.estimate.defined(),
+                    "difference": Estimate(row.difference, row.low, row.high).defined(),
                 }
                 for row in self.rows
             ],
@@ -120,8 +120,3 @@ def summarised(
     unit = unit_word(config.model_dump()["dataset"], targets.unit)
     sample = sample_words(measures.n_units, unit, measures.n_clips)
     return Stress(subject, metric, clean, tuple(rows), sample, tuple(notes))
-
-
-def _numbers(value: float, low: float, high: float) -> dict[str, float | None]:
-    pairs = {"value": value, "low": low, "high": high}
-    return {key: float(v) if np.isfinite(v) else None for key, v in pairs.items()}
