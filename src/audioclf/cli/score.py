@@ -126,8 +126,7 @@ def score(
         from audioclf.experiment.scoring.files import check_folder, scores_data, write_scores
         from audioclf.experiment.scoring.model import detect
         from audioclf.experiment.scoring.rows import event_tables, read_names
-        from audioclf.experiment.scoring.sources import recordings_of
-        from audioclf.experiment.scoring.survey import Labels, survey_of
+        from audioclf.experiment.scoring.survey import Labels, recordings_of, survey_of
 
         if out is not None:
             check_folder(out)
@@ -291,8 +290,7 @@ def _further(scores: DetectionScores) -> Iterator[str]:
         f"error rate {_rate(segments.error_rate)}"
     )
     if scores.overall.average_precision is not None:
-        names: Sequence[str] = ("psds_1", "psds_2")
-        both = ", ".join(f"PSDS {number + 1} {scores.psds[n]}" for number, n in enumerate(names))
+        both = ", ".join(f"PSDS {number} {scores.psds[f'psds_{number}']}" for number in (1, 2))
         mean = scores.overall.average_precision
         yield f"over all thresholds: mean average precision {mean}, {both}"
 

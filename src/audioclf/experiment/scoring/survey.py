@@ -6,16 +6,19 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from audioclf.audio.decode import inspect
-from audioclf.base.errors import DatasetError
+from audioclf.base.errors import ConfigError, DatasetError
 from audioclf.components.registry import suggest
-from audioclf.dataset.path_labels import count, shown
+from audioclf.dataset.listing import list_files
+from audioclf.dataset.path_labels import count, is_audio, shown
 from audioclf.dataset.sources import AudioSource
 from audioclf.evaluation.detection.events import Events, Survey
 from audioclf.experiment.scoring.rows import EventRow, EventTable, labels_of
+from audioclf.predict.inputs import collect
 
 _LATE = 0.5
 """Seconds by which an event may begin behind the end of its recording, as tools round."""
@@ -57,6 +60,29 @@ class Scored:
     sources: Mapping[str, AudioSource]
     unlabeled: tuple[str, ...]
     notes: tuple[str, ...]
+
+
+def recordings_of(
+    arguments: Sequence[str], annotations: Path, *, needed: bool
+) -> dict[str, AudioSource]:
+    """Return the recordings that are named, else those beside the annotations, by their places."""
+    if arguments:
+        sources: dict[str, AudioSource] = {}
+        for recording in collect(arguments).recordings:
+            name = recording.place if recording.place not in sources else recording.name
+            sources[name] = recording.source
+        return sources
+    if needed:
+        raise ConfigError(
+            "a model is scored on recordings", hint="Name them, or their folder, behind the model."
+        )
+    if not annotations.exists():
+        raise DatasetError(f"no such file or folder: {annotations}")
+    if annotations.is_file() and annotations.suffix.lower() != ".zip":
+        return {}
+    return {
+        name: source for name, source in sorted(list_files(annotations).entries) if is_audio(name)
+    }
 
 
 class Recordings:
