@@ -39,9 +39,7 @@ def search(
         str | None, typer.Option(metavar="NAME", help="Featurizer of a config that has several.")
     ] = None,
     per_recording: options.PerRecordingOption = None,
-    reviewed: Annotated[
-        list[Path], typer.Option(help="Leave out the windows of an earlier list; may be repeated.")
-    ] = [],  # noqa: B006  typer copies it
+    reviewed: options.ReviewedOption = [],  # noqa: B006  typer copies it
     out: options.ListOption = Path("suggested.csv"),
     force: options.ForceOption = False,
     cache_dir: options.CacheDirOption = None,

@@ -36,9 +36,7 @@ def suggest(
         ),
     ] = [],  # noqa: B006  typer copies it
     per_recording: options.PerRecordingOption = None,
-    reviewed: Annotated[
-        list[Path], typer.Option(help="Leave out the windows of an earlier list; may be repeated.")
-    ] = [],  # noqa: B006
+    reviewed: options.ReviewedOption = [],  # noqa: B006
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 42,
     out: options.ListOption = Path("suggested.csv"),
     force: options.ForceOption = False,

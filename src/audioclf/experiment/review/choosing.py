@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from audioclf.evaluation.sampling.design import (
 from audioclf.evaluation.sampling.estimates import Stratum
 
 Way = Literal["mixed", "uncertain", "scores", "random", "diverse"]
-WAYS: tuple[Way, ...] = get_args(Way)
 
 _POWERS = {"random": 1.0, "scores": 0.0, "mixed": 0.5}
 """Size of the draws from each band of scores, as a power of the size of the band."""
