@@ -18,7 +18,6 @@ from audioclf.evaluation.sampling.design import (
     score_bands,
     sizes_of_draws,
 )
-from audioclf.evaluation.sampling.estimates import Stratum
 
 Way = Literal["mixed", "uncertain", "scores", "random", "diverse"]
 
@@ -57,15 +56,6 @@ class Chosen:
         above = min((low for low in self.lows.values() if low > self.lows[key]), default=None)
         end = "up" if above is None else f"to {above:.4g}"
         return f"{key[0]} {key[1] + 1}: {self.lows[key]:.4g} {end}"
-
-    def strata(self) -> list[Stratum]:
-        """Return the strata with all chosen windows as reviewed ones."""
-        found = []
-        for key, size in self.sizes.items():
-            rows = np.array([at for at, own in enumerate(self.keys) if own == key], dtype=np.intp)
-            weights = 1 / self.probabilities[rows]
-            found.append(Stratum(self.name_of(key), self.lows[key], size, rows, weights))
-        return found
 
 
 def choose(
