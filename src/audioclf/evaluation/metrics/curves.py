@@ -87,9 +87,7 @@ def precision_recall_curve(
     return PrecisionRecallCurve(recall, precision, average, share)
 
 
-def reliability(
-    result: Predicted, targets: Targets, n_bins: int = N_BINS
-) -> tuple[ReliabilityBin, ...] | None:
+def reliability(result: Predicted, targets: Targets) -> tuple[ReliabilityBin, ...] | None:
     """Return the reliability diagram of the top score (DeGroot & Fienberg 1983), in equal bins.
 
     Only bins that hold a prediction are returned; None if the scores are not probabilities.
@@ -99,11 +97,11 @@ def reliability(
         return None
     top = pooled.scores.max(axis=1)
     right = pooled.scores.argmax(axis=1) == pooled.y_true
-    bins = bins_of(top, n_bins)
+    bins = bins_of(top, N_BINS)
     if pooled.weights is not None:
         bins[pooled.weights == 0] = -1
     return tuple(
-        _bin(code, n_bins, top[rows], right[rows], pooled.at(rows).weights)
+        _bin(code, top[rows], right[rows], pooled.at(rows).weights)
         for code in np.unique(bins).tolist()
         for rows in (bins == code,)
         if code >= 0
@@ -111,9 +109,9 @@ def reliability(
 
 
 def _bin(
-    code: int, n_bins: int, top: Floats, right: NDArray[np.bool_], weights: Floats | None
+    code: int, top: Floats, right: NDArray[np.bool_], weights: Floats | None
 ) -> ReliabilityBin:
-    low, high = code / n_bins, (code + 1) / n_bins
+    low, high = code / N_BINS, (code + 1) / N_BINS
     mean_score, share_right = (float(np.average(part, weights=weights)) for part in (top, right))
     return ReliabilityBin(low, high, mean_score, share_right, len(top))
 

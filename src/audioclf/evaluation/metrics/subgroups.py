@@ -39,7 +39,6 @@ def by_subgroup(
     names: Sequence[str],
     *,
     units: bool = False,
-    seed: int = 0,
 ) -> list[SubgroupScore]:
     """Return a metric on the test clips of each subgroup, in the order of the names.
 
@@ -50,7 +49,7 @@ def by_subgroup(
     parts = _parts(repeats_of(result, targets), codes, len(names))
     available = is_available(result, metric)
     return [
-        _score(name, part, metric if available else None, targets, seed, units=units)
+        _score(name, part, metric if available else None, targets, units=units)
         for name, part in zip(names, parts, strict=True)
     ]
 
@@ -69,22 +68,14 @@ def _parts(repeats: Sequence[Repeat], codes: Codes, n_subgroups: int) -> list[li
 
 
 def _score(
-    name: str,
-    repeats: list[Repeat],
-    metric: Metric | None,
-    targets: Targets,
-    seed: int,
-    *,
-    units: bool,
+    name: str, repeats: list[Repeat], metric: Metric | None, targets: Targets, *, units: bool
 ) -> SubgroupScore:
     n_clips = len({clip for repeat in repeats for clip in repeat.test.tolist()})
     if metric is None or not repeats:
         return SubgroupScore(name, n_clips, *[float("nan")] * 3)
     value = float(values_of(repeats, [metric], targets.n_classes)[0])
     drawn = _drawn(repeats, targets, units=units)
-    return SubgroupScore(
-        name, n_clips, value, *_interval(repeats, metric, value, targets, drawn, seed)
-    )
+    return SubgroupScore(name, n_clips, value, *_interval(repeats, metric, value, targets, drawn))
 
 
 def _drawn(repeats: list[Repeat], targets: Targets, *, units: bool) -> Codes:
@@ -99,7 +90,7 @@ def _tested(repeats: list[Repeat]) -> Codes:
 
 
 def _interval(
-    repeats: list[Repeat], metric: Metric, value: float, targets: Targets, drawn: Codes, seed: int
+    repeats: list[Repeat], metric: Metric, value: float, targets: Targets, drawn: Codes
 ) -> tuple[float, float]:
     if METRICS[metric].needs == "probabilities" or not np.isfinite(value):
         return float("nan"), float("nan")
@@ -108,12 +99,12 @@ def _interval(
     of_clips = len({*drawn[tested].tolist()}) == len({*tested.tolist()})
     if metric == "accuracy" and n_drawn and of_clips:
         return wilson_interval(value, n_drawn)
-    values, info = _resampled(repeats, metric, targets, drawn, seed), METRICS[metric]
+    values, info = _resampled(repeats, metric, targets, drawn), METRICS[metric]
     return interval(value, values, n_drawn, low=info.low, high=info.high)
 
 
 def _resampled(
-    repeats: list[Repeat], metric: Metric, targets: Targets, drawn: Codes, seed: int
+    repeats: list[Repeat], metric: Metric, targets: Targets, drawn: Codes, seed: int = 0
 ) -> Floats:
     return resampled_values([repeats], [[metric]], drawn, targets.n_classes, seed=seed)[0][:, 0]
 

@@ -35,18 +35,18 @@ def score_bands(scores: Floats, n_drawn: int) -> tuple[Ints, Floats]:
     return np.searchsorted(lows, scores, side="right") - 1, lows
 
 
-def sizes_of_draws(sizes: Ints, n: int, power: float, fewest: int = 2) -> Floats:
+def sizes_of_draws(sizes: Ints, n: int, power: float) -> Floats:
     """Return how many windows to draw from each stratum, in proportion to its size to a power.
 
     1 gives all windows the same probability, 0 all strata the same number; between them lies the
     power allocation of Bankier (1988, *The American Statistician* 42, 174-177). No stratum gives
-    more than it has. With a power below 1 the numbers are whole and `fewest` at least.
+    more than it has. With a power below 1 the numbers are whole and at least 2, if `n` allows.
     """
     n = min(n, int(sizes.sum()))
     if power >= 1.0:
         return np.asarray(n * sizes / sizes.sum())
     n_used = max(int((sizes > 0).sum()), 1)
-    least = np.minimum(min(fewest, n // n_used), sizes)
+    least = np.minimum(min(2, n // n_used), sizes)
     draws = np.zeros(len(sizes))
     free = sizes > 0
     while free.any():  # strata that are used up, or get the least, leave the rest to others

@@ -226,26 +226,26 @@ def machines(rng: Generator) -> list[SampleFile]:
     return files
 
 
-def wav(y: NDArray[np.float32], sr: int = SR, subtype: str = "PCM_16") -> bytes:
+def wav(y: NDArray[np.float32], subtype: str = "PCM_16") -> bytes:
     """Return a WAV file; the same samples always give the same bytes.
 
     `y` [shape=(n_samples,) or (n_samples, n_channels)] is clipped to [-1, 1]; `subtype` is
     `PCM_U8`, `PCM_16`, `PCM_24` or `ULAW`.
     """
-    return _encoded(y, sr, "WAV", subtype)
+    return _encoded(y, "WAV", subtype)
 
 
-def flac(y: NDArray[np.float32], sr: int = SR) -> bytes:
+def flac(y: NDArray[np.float32]) -> bytes:
     """Return a FLAC file of 16 bits."""
-    return _encoded(y, sr, "FLAC", "PCM_16")
+    return _encoded(y, "FLAC", "PCM_16")
 
 
-def _encoded(y: NDArray[np.float32], sr: int, container: str, subtype: str) -> bytes:
+def _encoded(y: NDArray[np.float32], container: str, subtype: str) -> bytes:
     import soundfile
 
     buffer = io.BytesIO()
     clipped = np.clip(y, -1.0, 1.0 - 2.0**-15)
     # Rounded here: libsndfile rounds in its own way in each format.
     samples = np.round(clipped * 2.0**15).astype(np.int16) if subtype == "PCM_16" else clipped
-    soundfile.write(buffer, samples, sr, format=container, subtype=subtype)
+    soundfile.write(buffer, samples, SR, format=container, subtype=subtype)
     return buffer.getvalue()
