@@ -1,7 +1,5 @@
 """Fixtures that many tests use: small datasets, fake distributions, the command line."""
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import io

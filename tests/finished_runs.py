@@ -3,8 +3,6 @@
 Each is made once below the folder that all tests share, `tmp_path_factory.getbasetemp()`.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Targets made of arrays of codes."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import numpy as np

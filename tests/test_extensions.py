@@ -1,7 +1,5 @@
 """Extensions that touch one module: each is defined here and used through the public path."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Structure of the source tree, beyond the layers that import-linter checks."""
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

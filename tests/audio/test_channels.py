@@ -1,7 +1,5 @@
 """Channels of recordings as clips: ids, groups, samples, digests, and whole runs."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

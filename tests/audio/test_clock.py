@@ -1,7 +1,5 @@
 """Clock times of recordings: names and metadata of recorders, and the column of predictions."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Sentences on what decoding leaves out."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import pytest

@@ -1,7 +1,5 @@
 """Decoding: the samples of librosa.load, bit for bit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Headers that crash a library: one clip is lost where they are read in processes."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

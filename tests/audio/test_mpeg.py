@@ -1,7 +1,5 @@
 """MP3 files: every frame is found and decoded, and parts have the samples of the whole."""
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Callable

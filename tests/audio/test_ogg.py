@@ -1,7 +1,5 @@
 """Ogg files: parts of the last page, streams that were cut off, codecs that are not decoded."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import BinaryIO

@@ -1,7 +1,5 @@
 """Uncompressed samples: the numbers of libsndfile."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Readers: streams that fail, and decoders that must not print."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 from typing import BinaryIO

@@ -1,7 +1,5 @@
 """Chunks of WAV and AIFF files: what is accepted, and where the samples are."""
 
-from __future__ import annotations
-
 import io
 import struct
 

@@ -1,7 +1,5 @@
 """A recording in blocks has the samples of the whole."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

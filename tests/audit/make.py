@@ -1,7 +1,5 @@
 """Datasets, facts and predictions for the tests of audits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Files that do not give the sound that they promise."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

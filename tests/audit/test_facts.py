@@ -1,7 +1,5 @@
 """Facts of clips: finite, in their units, and what they say they are."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

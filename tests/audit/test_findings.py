@@ -1,7 +1,5 @@
 """What audits say, together: names, what blocks, what is written."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Labels that clear predictions contradict."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

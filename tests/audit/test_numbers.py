@@ -1,7 +1,5 @@
 """Audits of clips whose labels are numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Audits of clips with several labels: each class is examined by itself."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Ways to the label that do not lead through the sound: found where they are, and only there."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """How much is believed of a file, and how a user changes that."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A claim keeps everybody else out, and ends with its process."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os

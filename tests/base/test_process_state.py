@@ -1,7 +1,5 @@
 """The state of the process before and after foreign code."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

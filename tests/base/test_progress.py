@@ -1,7 +1,5 @@
 """Progress on stderr: a moving line on a terminal, a line for each stage elsewhere."""
 
-from __future__ import annotations
-
 import io
 import shutil
 import sys

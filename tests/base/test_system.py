@@ -1,7 +1,5 @@
 """Calls that differ between systems: in one module, and done without where they are missing."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Text from strangers, and what a terminal, a spreadsheet and a file system make of it."""
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`audioclf audit`: what it prints, and when it ends with 3."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`audioclf cache`: what it says, what it removes, what it refuses."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

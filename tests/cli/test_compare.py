@@ -1,7 +1,5 @@
 """`audioclf compare`: the table, the verdicts below it, and what it refuses."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`audioclf configs`: the recipes that come along."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

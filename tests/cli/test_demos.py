@@ -1,7 +1,5 @@
 """`audioclf export --demo`: a script and a page that classify without audioclf."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

@@ -1,7 +1,5 @@
 """`audioclf docs`: pages from the installation."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

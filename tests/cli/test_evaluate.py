@@ -1,7 +1,5 @@
 """`audioclf evaluate`: finished models on labelled recordings."""
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil

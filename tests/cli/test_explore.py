@@ -1,7 +1,5 @@
 """`audioclf explore`: a first look, as a table, as a page, as JSON."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

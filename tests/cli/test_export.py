@@ -1,7 +1,5 @@
 """`audioclf export`."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`audioclf init`: what it sees, what it writes, and where it does not guess."""
 
-from __future__ import annotations
-
 import itertools
 import shutil
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """`audioclf listen`: the sound of a pipe or a microphone, as it arrives."""
 
-from __future__ import annotations
-
 import io
 import json
 import sys

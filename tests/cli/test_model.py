@@ -1,7 +1,5 @@
 """`audioclf model show`."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

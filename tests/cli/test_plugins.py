@@ -1,7 +1,5 @@
 """`audioclf plugins check`, `doctor` and `new`."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Callable

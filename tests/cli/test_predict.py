@@ -1,7 +1,5 @@
 """`audioclf predict`."""
 
-from __future__ import annotations
-
 import io
 import json
 import subprocess

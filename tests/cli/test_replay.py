@@ -1,7 +1,5 @@
 """`audioclf replay`: the table, the JSON, the exit codes."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`audioclf report`: a page from a run folder."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

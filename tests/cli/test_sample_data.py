@@ -1,7 +1,5 @@
 """`audioclf sample-data`, and the commands of the page for teachers."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`audioclf score`: tables of any tool against annotations."""
 
-from __future__ import annotations
-
 import csv
 import json
 import zipfile

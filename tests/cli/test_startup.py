@@ -1,7 +1,5 @@
 """What starting costs: imports, and time as a ratio within one run."""
 
-from __future__ import annotations
-
 import importlib.util
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Plugins from on-disk distributions: each loads or fails alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

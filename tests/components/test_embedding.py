@@ -1,7 +1,5 @@
 """The base class of pre-trained featurizers."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import numpy as np

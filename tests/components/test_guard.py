@@ -1,7 +1,5 @@
 """The guard around the code of components."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from types import SimpleNamespace

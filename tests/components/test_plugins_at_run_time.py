@@ -1,7 +1,5 @@
 """What a plugin does wrong in a run is caught and named, where that is possible."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

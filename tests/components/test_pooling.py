@@ -1,7 +1,5 @@
 """From a feature matrix to a row."""
 
-from __future__ import annotations
-
 import librosa
 import numpy as np
 import pytest

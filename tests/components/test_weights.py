@@ -1,7 +1,5 @@
 """Weights are known by their digest, which is compared before anything is parsed."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

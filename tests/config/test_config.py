@@ -1,7 +1,5 @@
 """From a YAML file to a RunConfig, or to every problem at once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """YAML as data with positions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

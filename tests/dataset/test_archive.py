@@ -1,7 +1,5 @@
 """Zip archives: which files they hold, and their bytes."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import zipfile

@@ -1,7 +1,5 @@
 """Clips that are parts of a recording: the samples between two times, and no others."""
 
-from __future__ import annotations
-
 import os
 import pickle
 from collections.abc import Callable

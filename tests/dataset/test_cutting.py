@@ -1,7 +1,5 @@
 """Rules by which marks on a recording become clips."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

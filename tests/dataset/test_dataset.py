@@ -1,7 +1,5 @@
 """Clips in a stable order, whatever the order in which they are found."""
 
-from __future__ import annotations
-
 import random
 import unicodedata
 from pathlib import Path

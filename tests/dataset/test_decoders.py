@@ -1,7 +1,5 @@
 """Decoders of plugins: files that no reader of ours accepts, by a decoder made up here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from importlib import metadata
 from types import SimpleNamespace

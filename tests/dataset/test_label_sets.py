@@ -1,7 +1,5 @@
 """Several labels per clip: their text, their classes, their states."""
 
-from __future__ import annotations
-
 import pytest
 
 from audioclf.base.errors import DatasetError

@@ -1,7 +1,5 @@
 """Datasets behind URLs: the same as on disk, and clear words where the network fails."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import re

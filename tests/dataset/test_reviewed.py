@@ -1,7 +1,5 @@
 """Reviewed windows as clips: labels of several reviewers, groups, and sides of splits."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Names for files that are not what they should be."""
 
-from __future__ import annotations
-
 import pytest
 
 from audioclf.dataset.signatures import hint_for, looks_like

@@ -1,7 +1,5 @@
 """Targets: the only form in which labels and groups reach evaluation and audits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

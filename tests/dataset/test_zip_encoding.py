@@ -1,7 +1,5 @@
 """Undeclared encodings of the names in zip archives."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from pathlib import Path

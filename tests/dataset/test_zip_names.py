@@ -1,7 +1,5 @@
 """Names of zip entries: how they are read, and which are refused."""
 
-from __future__ import annotations
-
 from zipfile import ZipInfo
 
 import pytest

@@ -1,7 +1,5 @@
 """The commands of the page that puts a model to work."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shlex

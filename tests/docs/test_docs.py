@@ -1,7 +1,5 @@
 """The documentation: its configs are valid, its commands, options, links and pages exist."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any, get_args

@@ -1,7 +1,5 @@
 """The guide on detections in the field: its commands run, and its tables are what they print."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The notebook, the Python of the pages, and the site: executed and built."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import re

@@ -1,7 +1,5 @@
 """The commands of the README, from an installed wheel and outside the checkout."""
 
-from __future__ import annotations
-
 import importlib.util
 import re
 import shutil

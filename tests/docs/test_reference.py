@@ -1,7 +1,5 @@
 """The reference: generated from the code, and complete."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from types import ModuleType

@@ -1,7 +1,5 @@
 """The guide on reviews: the commands at its beginning run, one after the other."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The tables on the spoken digits: complete, and generated from the stored numbers."""
 
-from __future__ import annotations
-
 import importlib
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """Code that is compiled at its first call is compiled by one process at a time."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Windows that overlap: frames are shared, and the numbers are those of each window alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One engine of each kind, and a real Dask cluster of two processes, for all tests here."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the engines are given to do in the tests; workers import it from here."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """The choice between threads, one thread and processes."""
 
-from __future__ import annotations
-
 import os
 import threading
 

@@ -1,7 +1,5 @@
 """What holds for every engine alike."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

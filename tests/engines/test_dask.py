@@ -1,7 +1,5 @@
 """Dask: a real cluster of two processes, its deaths, its refusals, and what is not there."""
 
-from __future__ import annotations
-
 import io
 import logging
 import os

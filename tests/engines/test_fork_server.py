@@ -1,7 +1,5 @@
 """The fork server: the promises of worker processes also hold for forks, and without the server."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator

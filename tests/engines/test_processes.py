@@ -1,7 +1,5 @@
 """Worker processes: deaths that cost one item, large arrays that are not copied, no leftovers."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

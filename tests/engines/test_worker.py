@@ -1,7 +1,5 @@
 """The loop of a worker process, run here, and what goes over its pipes."""
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

@@ -1,7 +1,5 @@
 """Checks of the folds of any split."""
 
-from __future__ import annotations
-
 from audioclf.dataset.dataset import Dataset
 from audioclf.evaluation.splits import Split
 

@@ -1,7 +1,5 @@
 """Cells made of predictions, for tests of comparisons."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Predictions by hand, for tests of what is computed from them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Weights of clips: they count like copies, in fits, metrics and comparisons."""
 
-from __future__ import annotations
-
 import inspect
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What a comparison promises: fair pairs, sound verdicts, plain sentences."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import fields

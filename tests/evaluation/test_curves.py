@@ -1,7 +1,5 @@
 """Curves for plots: those of scikit-learn, few points, the same shape."""
 
-from __future__ import annotations
-
 from dataclasses import astuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The sentence on an ensemble and the best of its members."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Finished fits on disk: what is read is what was kept, or it is not there."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The reference of the baseline: the best guess, and the permutation test beside the bootstrap."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Where a fitted classifier looks: the bin that decides stands out."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Differences of two independent results."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

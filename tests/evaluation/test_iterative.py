@@ -1,7 +1,5 @@
 """Stratified splits of clips with several labels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

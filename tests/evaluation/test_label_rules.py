@@ -1,7 +1,5 @@
 """Labels and scores that are computed once are those of scikit-learn to the bit."""
 
-from __future__ import annotations
-
 from typing import Any
 from unittest import mock
 

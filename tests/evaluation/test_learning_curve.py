@@ -1,7 +1,5 @@
 """Learning curves: subsets of the training sides, and how a size without a point is reported."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

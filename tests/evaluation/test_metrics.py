@@ -1,7 +1,5 @@
 """Metrics against scikit-learn, intervals against what they must do."""
 
-from __future__ import annotations
-
 import inspect
 from dataclasses import replace
 from typing import Any, get_args

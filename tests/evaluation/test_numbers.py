@@ -1,7 +1,5 @@
 """Numbers and ordered classes: metrics, intervals, guesses, splits and scores of ranks."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

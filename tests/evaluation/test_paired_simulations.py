@@ -5,8 +5,6 @@ clips depends on its training clips too. Data sets are drawn again and again, ea
 cross-validation, and compared as a run is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache

@@ -1,7 +1,5 @@
 """The formulas against statsmodels, scipy and examples worked by hand."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

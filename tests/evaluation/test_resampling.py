@@ -1,7 +1,5 @@
 """Resamples that depend on the seed alone, in bounded memory."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Callable, Iterator
 

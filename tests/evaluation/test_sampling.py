@@ -1,7 +1,5 @@
 """Samples of windows with known probabilities, and the estimates from them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

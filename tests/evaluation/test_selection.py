@@ -1,7 +1,5 @@
 """The value of the best of several pipelines, corrected for its selection."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

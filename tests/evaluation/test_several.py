@@ -1,7 +1,5 @@
 """Metrics of several labels per clip against scikit-learn, with pairs that are not labelled."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Folds: disjoint, reproducible, as scikit-learn makes them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A metric on each subgroup, its interval, and subgroups that lack what a metric needs."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from sklearn import metrics as sk

@@ -1,7 +1,5 @@
 """Classifiers of scikit-learn for tests of fits: with probabilities, and without."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from sklearn.linear_model import LogisticRegression

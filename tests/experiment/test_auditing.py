@@ -1,7 +1,5 @@
 """Which pipelines an audit without a full run looks at."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Runs with `augment`: copies reach fits alone, whatever the jobs; the model needs no noise."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Mistakes of users: a clear sentence, the right exit code, no traceback; see also `hostile`."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A run of a detector whose training side holds normal clips alone."""
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Runs with ensembles whose members have featurizers of their own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

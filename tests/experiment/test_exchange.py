@@ -1,7 +1,5 @@
 """Reviews in the formats of other tools, there and back, and windows as files."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from pathlib import Path

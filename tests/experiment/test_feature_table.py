@@ -1,7 +1,5 @@
 """`audioclf features`: one row for each clip, the same numbers in each format."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Runs with a learning curve: its files, its place in the page, and the fits that it takes."""
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Nothing is silently partial: what was left out is counted wherever numbers are shown."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Notification of plugins: only where it is asked for, and it never costs a run."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Runs on numbers and on ordered classes, from the table to the folder, the page and the model."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

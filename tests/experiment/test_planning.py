@@ -1,7 +1,5 @@
 """Plans of runs: their facts, their estimates, and that nothing is written."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os

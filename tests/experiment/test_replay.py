@@ -1,7 +1,5 @@
 """A run done again: the same where nothing changed, and the first stage that parts where it did."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import replace as with_changes

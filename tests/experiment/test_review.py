@@ -1,7 +1,5 @@
 """From a model to a list, from a list to answers, and from answers to numbers of a collection."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

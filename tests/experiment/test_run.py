@@ -1,7 +1,5 @@
 """Runs from Python, and what the grid of pipelines is."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Runs in worker processes and on a cluster; `test_same_numbers` compares all of their files."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Callable
 from pathlib import Path

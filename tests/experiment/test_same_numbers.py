@@ -1,7 +1,5 @@
 """The same numbers, files and page with any jobs, engine and environment."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

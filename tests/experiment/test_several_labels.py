@@ -1,7 +1,5 @@
 """A run on clips with several labels, from the table to the folder and the model."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """A run that is stopped loses nothing that was finished, and the same command goes on."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os

@@ -1,7 +1,5 @@
 """Stress test: planted dependences are found, clean numbers are those of the run."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

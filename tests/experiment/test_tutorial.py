@@ -3,8 +3,6 @@
 The run of `configs/barbie_puppy.yaml` must give every one of its predictions.
 """
 
-from __future__ import annotations
-
 import csv
 import zipfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Runs whose clips belong together, and runs that do not test every class."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A run on a manifest with weights: its numbers, its folder and its page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Changed copies of clips: the same for any batch and last bits, others for each copy and seed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Featurizers that do what they should not: named, with what to do."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Literal

@@ -1,7 +1,5 @@
 """The feature cache on disk: an entry is read as it was stored, or it is missing."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import itertools

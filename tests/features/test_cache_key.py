@@ -1,7 +1,5 @@
 """Keys of cached features: they follow whatever decides about the numbers, and nothing else."""
 
-from __future__ import annotations
-
 import importlib
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """The cache in a run: never decoded twice, never stale, never in the way."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable

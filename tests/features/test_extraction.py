@@ -1,7 +1,5 @@
 """The extraction engine: order, jobs, failures that name the clip, foreign featurizers."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal
 

@@ -3,8 +3,6 @@
 python -m tests.hostile.atheris_fuzz SECONDS [RESULTS.json]
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

@@ -1,7 +1,5 @@
 """A small disk that can be filled and made read-only, where a tmpfs may be mounted."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Audio files and zip archives built byte by byte, so that each may lie where a test wants it."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import struct

@@ -7,8 +7,6 @@ Mutants follow from the seed and their number alone, so a finding can be made ag
     python -m tests.hostile.fuzzing --zips 1000000 --audio 1000000 --configs 20000 --json
 """
 
-from __future__ import annotations
-
 import argparse
 import faulthandler
 import io

@@ -1,7 +1,5 @@
 """Results of long measurements, kept in a JSON file."""
 
-from __future__ import annotations
-
 import datetime
 import json
 from collections.abc import Mapping

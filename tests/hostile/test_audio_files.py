@@ -1,7 +1,5 @@
 """Audio files with false headers, beside those of `test_cases.py`: the message for each."""
 
-from __future__ import annotations
-
 import struct
 import tracemalloc
 from pathlib import Path

@@ -4,8 +4,6 @@ A case is tried here by the command line on a small dataset, or by the test in `
 test checks that none is missing.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

@@ -1,7 +1,5 @@
 """Configs of any content: loaded, and the same when written, or refused with a position."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

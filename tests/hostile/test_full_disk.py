@@ -1,7 +1,5 @@
 """Full and read-only disks: one sentence, and no finished work is lost."""
 
-from __future__ import annotations
-
 import os
 import zipfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The fuzzing itself: it can be repeated, and it finds what there is to find."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Model files from strangers, through the command line: a sentence and exit code 5 for each."""
 
-from __future__ import annotations
-
 import pickle
 import tracemalloc
 import zlib

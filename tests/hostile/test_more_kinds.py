@@ -1,7 +1,5 @@
 """More kinds of bad input that users meet, beside the 72 cases."""
 
-from __future__ import annotations
-
 import os
 import struct
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Zip archives with false headers, beside those of `test_cases.py`: the message for each."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import zipfile

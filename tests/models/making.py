@@ -1,7 +1,5 @@
 """Small models for tests: fitted on rows that are made up, written, and forged."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping

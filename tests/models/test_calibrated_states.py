@@ -1,7 +1,5 @@
 """Calibration of several labels: each class by itself, with equal labels."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Calibrated scores are probabilities: shares that sum to 1, the same wherever they are read."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The model card tells what a person must know, and shows names as they are."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import ClassVar, Literal

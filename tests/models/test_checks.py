@@ -1,7 +1,5 @@
 """The checks one by one, where a whole model cannot reach them."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Models of other versions and of plugins that are not here say what to install."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Files that are damaged, cut, stuffed or something else are refused by name, never believed."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Several labels and ordered classes as ONNX graphs, alone and in a bundle."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Forged models whose digests fit: nothing of them runs, and the process lives."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

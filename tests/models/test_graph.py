@@ -1,7 +1,5 @@
 """The ONNX graph in a bundle: predictions by it, where other versions are installed."""
 
-from __future__ import annotations
-
 import json
 import pickle
 import re

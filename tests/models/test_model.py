@@ -1,7 +1,5 @@
 """A loaded model takes files and arrays as it took the clips that it was trained on."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 from typing import Any

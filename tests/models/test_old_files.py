@@ -5,8 +5,6 @@ commit ce38037, and a later one with an ONNX graph, with the scores that it gave
 Where scikit-learn is another version, the latter predicts by its graph.
 """
 
-from __future__ import annotations
-
 import json
 from importlib import metadata
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whatever a model file holds: it is refused in one sentence, or it is the model that it was."""
 
-from __future__ import annotations
-
 import copy
 import io
 import json

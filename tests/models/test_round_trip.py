@@ -1,7 +1,5 @@
 """What is written comes back: the same predictions to the last bit, from the same bytes."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

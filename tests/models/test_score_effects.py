@@ -1,7 +1,5 @@
 """What calibration and abstaining do is measured on clips that had no part in them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Ranges of level, noise floor and the like of training clips, and recordings outside."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

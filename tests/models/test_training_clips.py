@@ -1,7 +1,5 @@
 """What a bundle remembers of its training clips, and what it says about predictions of them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

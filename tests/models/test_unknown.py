@@ -1,7 +1,5 @@
 """Sounds of no known class: found as often as promised, and at the price that is shown."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from functools import partial

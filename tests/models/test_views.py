@@ -1,7 +1,5 @@
 """Models that learned from several views of each clip: what a file holds and predicts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

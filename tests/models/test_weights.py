@@ -1,7 +1,5 @@
 """A model names the weights of its featurizer by digest, and finds them on any computer."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

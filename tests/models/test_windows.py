@@ -1,7 +1,5 @@
 """How recordings are cut, and the scores of each window."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

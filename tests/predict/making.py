@@ -1,7 +1,5 @@
 """Recordings and a model for the tests of predictions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

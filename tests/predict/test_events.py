@@ -1,7 +1,5 @@
 """From windows to events and to one line per recording."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ The golden files were compared with docs/guides/predict.md when they were made; 
 with the version of the columns.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

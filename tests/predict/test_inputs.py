@@ -1,7 +1,5 @@
 """Which recordings are meant."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Untrusted recordings and models: a crash costs one recording, and is named."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal

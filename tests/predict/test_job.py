@@ -1,7 +1,5 @@
 """Many recordings: order, journal, resuming, full disks."""
 
-from __future__ import annotations
-
 import csv
 import os
 import resource

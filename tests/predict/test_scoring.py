@@ -1,7 +1,5 @@
 """Scoring in threads: one turn for classifiers of plugins, progress, and an early end."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """From windows to one label at each instant."""
 
-from __future__ import annotations
-
 from itertools import groupby, pairwise, product
 
 import numpy as np

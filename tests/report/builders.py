@@ -1,7 +1,5 @@
 """Finished runs made by hand, for tests of the page."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

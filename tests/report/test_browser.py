@@ -1,7 +1,5 @@
 """The pages in a real browser: they filter, play, sort, obey the keyboard and show any name."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Sound and pictures inside the page."""
 
-from __future__ import annotations
-
 import base64
 import io
 

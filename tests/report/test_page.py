@@ -1,7 +1,5 @@
 """The page of a run: whole, small, safe, and honest about what it lacks."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Runs side by side: all pipelines where they are comparable, a reason where they are not."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

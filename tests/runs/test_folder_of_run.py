@@ -1,7 +1,5 @@
 """The run folder: whole files, nothing overwritten."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os

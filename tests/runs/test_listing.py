@@ -1,7 +1,5 @@
 """The list of runs: the newest first, and those that did not finish with their state."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

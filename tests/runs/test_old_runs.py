@@ -4,8 +4,6 @@ They were made before `cell` was renamed to `pipeline`: 18 clips of three speake
 other classifiers. Plots and pages were removed to keep them small.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Plots: PNG and SVG, whatever the names are, without a display."""
 
-from __future__ import annotations
-
 import io
 import tracemalloc
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reading of run folders, and errors that name the damaged file."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Results in Python and notebooks: tables, data frames, predictions and names."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from types import SimpleNamespace

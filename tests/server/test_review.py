@@ -1,7 +1,5 @@
 """`audioclf review`: labels by keyboard in a real browser, and by plain requests."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """`audioclf serve`: a model over HTTP, and the page to try it in a real browser."""
 
-from __future__ import annotations
-
 import asyncio
 import http.client
 import importlib.util

@@ -1,7 +1,5 @@
 """A plugin from `audioclf plugins new` installs, passes its own tests, and is found."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import re

@@ -1,7 +1,5 @@
 """`audioclf plugins new` writes a plugin that works as it stands."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tomllib

@@ -1,7 +1,5 @@
 """Sample datasets: small, reproducible, each with the faults that an audit should find."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A fresh environment that sees the packages of this one, to install a plugin into."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

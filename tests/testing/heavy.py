@@ -1,7 +1,5 @@
 """A featurizer whose module imports numpy."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Every check finds what it is for, and finds nothing in an honest component."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The built-in components keep what every component promises."""
 
-from __future__ import annotations
-
 import atexit
 import shutil
 from collections.abc import Iterator

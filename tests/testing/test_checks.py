@@ -1,7 +1,5 @@
 """The kit itself: names, ids, expected failures, and the page that lists the promises."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Built-in augmenters: levels and ratios to 0.1 dB, bands, time and pitch, codecs."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

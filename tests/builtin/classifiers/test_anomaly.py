@@ -1,7 +1,5 @@
 """Detectors of anomalies learn from normal clips alone, and keep their rate of false alarms."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Synthetic waveforms for the tests of featurizers."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

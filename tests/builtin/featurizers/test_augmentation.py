@@ -1,7 +1,5 @@
 """Copies of training clips: what they are, and which are refused."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

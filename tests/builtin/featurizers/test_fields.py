@@ -1,7 +1,5 @@
 """Values that the fields of featurizers refuse, at their place and with a reason."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

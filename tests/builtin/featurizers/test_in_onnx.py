@@ -1,7 +1,5 @@
 """Featurizers and poolings as ONNX graphs give the numbers of `extract` and `pool`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

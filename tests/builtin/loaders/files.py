@@ -1,7 +1,5 @@
 """Files of datasets for the tests of loaders: each holds its own name."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 

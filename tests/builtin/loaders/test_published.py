@@ -1,7 +1,5 @@
 """ESC-50 and UrbanSound8K in miniatures of their published layouts."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Several labels per clip in a manifest."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Metrics of detections: arithmetic by hand, plain references, undefined cases."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

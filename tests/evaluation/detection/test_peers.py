@@ -5,8 +5,6 @@ Neither works with current packages: sed_eval needs `setuptools<81`, psds_eval `
 `test_detection.py` has numbers by hand.
 """
 
-from __future__ import annotations
-
 import importlib
 import warnings
 from typing import Any

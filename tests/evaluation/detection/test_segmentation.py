@@ -1,7 +1,5 @@
 """Accuracy over time and boundaries: arithmetic by hand, intervals, overlaps."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

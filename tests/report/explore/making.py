@@ -1,7 +1,5 @@
 """A small dataset to explore, and its config."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

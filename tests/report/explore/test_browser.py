@@ -1,7 +1,5 @@
 """The page of an exploration in a real browser: points are picked, played and coloured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

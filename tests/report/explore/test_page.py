@@ -1,7 +1,5 @@
 """The page of an exploration, and that names in it stay text."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The map: principal components of standardised columns."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

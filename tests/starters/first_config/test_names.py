@@ -1,7 +1,5 @@
 """What file names say of classes, and where they do not say it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

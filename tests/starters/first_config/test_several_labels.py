@@ -1,7 +1,5 @@
 """First configs for tables with several labels per clip."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

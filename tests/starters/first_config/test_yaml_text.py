@@ -1,7 +1,5 @@
 """Text that is written as YAML reads back as it was."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
