@@ -7,8 +7,9 @@ import numpy as np
 
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.settings import AudioConfig
+from audioclf.audit import audits_for
 from audioclf.audit.findings import Audit, Finding
-from audioclf.audit.inputs import FileFormat
+from audioclf.audit.inputs import AuditInput, FileFormat
 from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.shortcuts.facts import FACTS, AuditFacts
 from audioclf.builtin.classifiers.dummy import Dummy
@@ -92,6 +93,11 @@ def _fold_result(fold: Fold, scores: np.ndarray, scored: bool) -> FoldResult:
     if scored:
         return FoldResult(fold, chosen, scores[fold.test], "probability", 0.1, 0.1)
     return FoldResult(fold, chosen, None, "none", 0.1, 0.1)
+
+
+def run_audits(inputs: AuditInput) -> list[Audit]:
+    """Return the result of each audit that a run would make."""
+    return [entry.run(inputs) for entry in audits_for(inputs.dataset, inputs.splits)]
 
 
 def named(audit: Audit | Iterable[Finding], name: str) -> Finding:

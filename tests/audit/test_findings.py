@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audioclf.audio.settings import AudioConfig
-from audioclf.audit import audit_data, blocking, check_allowed, finding_names, run_audits
+from audioclf.audit import audit_data, blocking, check_allowed, finding_names
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput
 from audioclf.audit.shortcuts import probe
@@ -69,7 +69,7 @@ def audited(labels_with_format: str, difference: float) -> list[Audit]:
         make.prints_of(dataset),
         {clip.id: make.WAV for clip in dataset if clip.label in labels_with_format},
     )
-    return run_audits(inputs)
+    return make.run_audits(inputs)
 
 
 def test_the_audits_of_a_run_are_plain_data() -> None:

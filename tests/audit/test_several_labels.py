@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioclf.audit import not_audited, run_audits
+from audioclf.audit import not_audited
 from audioclf.audit.decoding import audit_decode
 from audioclf.audit.inputs import AuditInput
 from audioclf.audit.labels import audit_labels
@@ -17,7 +17,7 @@ from audioclf.builtin.classifiers.knn import Knn
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
-from tests.audit.make import WAV, folds_of, ledger_of, named, ordinary_facts, prints_of
+from tests.audit.make import WAV, folds_of, ledger_of, named, ordinary_facts, prints_of, run_audits
 
 
 @pytest.fixture(autouse=True)

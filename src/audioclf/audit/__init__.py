@@ -63,11 +63,6 @@ def audits_for(dataset: Dataset, splits: Splits) -> list[AuditEntry]:
     return [entry for entry in entries if fitted or not entry.fits]
 
 
-def run_audits(inputs: AuditInput) -> list[Audit]:
-    """Return the result of each audit, in the order of `AUDITS`."""
-    return [entry.run(inputs) for entry in audits_for(inputs.dataset, inputs.splits)]
-
-
 def not_audited(dataset: Dataset) -> tuple[str, ...]:
     """Return a note on the audits that are not made for the labels of a dataset."""
     left_out = [entry.name for entry in AUDITS if dataset.targets.kind not in entry.targets]
