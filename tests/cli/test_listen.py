@@ -1,5 +1,6 @@
 """`audioclf listen`: the sound of a pipe or a microphone, as it arrives."""
 
+import csv
 import io
 import json
 import sys
@@ -15,6 +16,12 @@ import soundfile
 
 from audioclf.audio.live import Block, open_pipe
 from audioclf.base.errors import DecodeError
+from audioclf.models.bundle.reading import load
+from audioclf.models.windows import Cutting
+from audioclf.predict.events import EventRule
+from audioclf.predict.scoring import Shared
+from audioclf.predict.settings import Settings
+from audioclf.server.workers import Request, _predict
 from tests.conftest import run_cli, write_wav
 from tests.models.making import made
 from tests.predict.making import noise
@@ -61,6 +68,31 @@ def test_a_file_on_the_pipe_gives_the_windows_of_predict(
     heard = run_cli("listen", bundle, "-", *options, *rate, "--format", "csv", code=0)
     assert [row[1:-1] for row in rows(heard.stdout)] == [row[1:] for row in rows(predicted.stdout)]
     assert len(rows(heard.stdout)) == 9
+
+
+def test_windows_and_events_of_a_detector_have_p_values(
+    tmp_path: Path, pipe: Callable[[bytes], None]
+) -> None:
+    detector = made(tmp_path / "m.audioclf", "nearest_normal", normal="barbie", lost=0.5)
+    path = write_wav(tmp_path / "a.wav", noise(2.0, SR), SR)
+    window, tables = ["--window", "0.5"], []
+    for more in ([], ["--events", "--threshold-off", "0.1"]):
+        predicted = run_cli("predict", detector, path, *window, *more, code=0)
+        pipe(path.read_bytes())
+        heard = run_cli("listen", detector, "-", *window, *more, "--format", "csv", code=0)
+        rows = [list(csv.DictReader(io.StringIO(done.stdout))) for done in (predicted, heard)]
+        columns = ("start", "label", "score", "p_value")
+        first, second = ([[row[name] for name in columns] for row in table] for table in rows)
+        assert first == second
+        tables.append(rows[0])
+    windows, events = tables
+    strangest = max(windows, key=lambda row: float(row["score_ken"]))
+    found = {float(row["score"]): row["p_value"] for row in events if row["label"] == "ken"}
+    assert found[float(strangest["score_ken"])] == strangest["p_value"]
+    request = Request(path, Settings(Cutting.of(0.5, None, SR, "drop"), EventRule()))
+    answer = json.loads(_predict(request, Shared(load(detector), compares=False)))
+    assert [f"{row['p_value']:.6f}" for row in answer["windows"]] == [r["p_value"] for r in windows]
+    assert all("p_value" in event for event in answer["events"])
 
 
 def test_events_have_clock_times_and_their_sound_is_kept(

@@ -92,10 +92,10 @@ def test_pipelines_equal_to_the_best_are_tested_too_and_model_cards_have_the_tab
     assert f"{other} 0." in note or f"{best} 0." in note
     for file, earlier in zip(files, before, strict=True):
         contents = open_bundle(file)
-        assert contents.card.count("## Robustness") == 1
+        assert contents.card.count("## Robustness card") == 1
         assert "| late by half a clip | " in contents.card
         assert "gain" not in contents.card
-        head, _, rest = contents.card.partition("## Robustness")
+        head, _, rest = contents.card.partition("## Robustness card")
         assert earlier.card.startswith(head)
         assert earlier.card.endswith(rest[rest.index("## Limits") :])
         same = {name for name in earlier.files if earlier.files[name] == contents.files[name]}

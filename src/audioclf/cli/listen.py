@@ -74,7 +74,7 @@ def listen(
     from audioclf.predict.formats import FORMATS, Place, line_columns
     from audioclf.predict.live import Listening
     from audioclf.predict.live import listen as lines_of
-    from audioclf.predict.settings import Settings, check_settings, event_rule
+    from audioclf.predict.settings import Settings, check_settings, event_rule, gives_p_values
 
     rule = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
     about_events = {**rule, "keep_clips": keep_clips}
@@ -96,7 +96,13 @@ def listen(
     how = Listening(model, settings, keep_clips, meter.note, meter.show)
     scores = () if model.score_kind == "none" else model.classes
     kind: Literal["several", "class"] = "several" if model.is_several else "class"
-    columns = line_columns(scores, events=events, kind=kind, with_time=True)
+    columns = line_columns(
+        scores,
+        events=events,
+        kind=kind,
+        with_p_value=gives_p_values(model, settings),
+        with_time=True,
+    )
     writer = FORMATS[form](columns, model.sr)
     out = results_stream()
     try:

@@ -8,8 +8,8 @@ changes their order.
 - those of a model of several labels per clip: `path,start,end,labels`, joined by `;`, then
   `score_<class>`;
 - those of a model of numbers: `path,start,end,number`;
-- those of a model that detects anomalies: `p_value` behind the scores;
 - events and segments: `path,start,end,label,score,mean_score,n_windows`;
+- behind predictions and events of a model that detects anomalies, `p_value`;
 - behind both, `time` if the recordings of windows or events have clock times: when `start` was;
 - last, `channel` if the model takes each channel of a file as a clip: its number, from 1.
 
@@ -61,7 +61,7 @@ class Line:
     more: tuple[float | int, ...] = ()
     time: str = ""
     channel: int = 1
-    p_value: float = 1.0
+    p_value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +241,8 @@ def line_columns(
     """Return the names of the columns of events, or of predictions with scores for `classes`."""
     scores = tuple(f"score_{name}" for name in classes)
     by_kind = {"class": PREDICTION_COLUMNS, "several": SEVERAL_COLUMNS, "number": NUMBER_COLUMNS}
-    predictions = by_kind[kind]
-    columns = EVENT_COLUMNS if events else predictions + scores + (P_VALUE,) * with_p_value
-    return columns + (TIME,) * with_time + (CHANNEL,) * with_channel
+    columns = EVENT_COLUMNS if events else by_kind[kind] + scores
+    return columns + (P_VALUE,) * with_p_value + (TIME,) * with_time + (CHANNEL,) * with_channel
 
 
 def csv_line(cells: Sequence[str]) -> str:

@@ -26,7 +26,8 @@ def lines_of(outcome: Outcome, model: Model, settings: Settings) -> tuple[int, I
     """Return the number of lines of one recording, and the lines."""
     if settings.events is not None:
         events = _events_of(outcome, model, settings)
-        return len(events), [_event_line(outcome, model, event) for event in events]
+        path = outcome.recording.name
+        return len(events), [event_line(path, model, settings, event) for event in events]
     if (several := model.manifest.several) is not None:
         thresholds = settings.thresholds or several.thresholds
         lines = list(_lines_of_several(outcome, model, settings, thresholds))
@@ -37,15 +38,13 @@ def lines_of(outcome: Outcome, model: Model, settings: Settings) -> tuple[int, I
     if settings.rollup is not None:
         return 1, [_rolled_up_line(outcome, model, settings.rollup)]
     n_windows = len(outcome.codes)
-    p_values = np.ones(n_windows)
+    p_values: Sequence[float | None] = [None] * n_windows
     if gives_p_values(model, settings):
-        p_values = model.scorer.p_values_of_scores(outcome.scores)
-    return n_windows, (
-        _window_line(outcome, model, index, float(p)) for index, p in enumerate(p_values)
-    )
+        p_values = model.scorer.p_values_of_scores(outcome.scores).tolist()
+    return n_windows, (_window_line(outcome, model, index, p) for index, p in enumerate(p_values))
 
 
-def _window_line(outcome: Outcome, model: Model, index: int, p_value: float) -> Line:
+def _window_line(outcome: Outcome, model: Model, index: int, p_value: float | None) -> Line:
     code = int(outcome.codes[index])
     scores = () if outcome.scores is None else tuple(map(float, outcome.scores[index]))
     start, end = map(float, outcome.times[index])
@@ -109,10 +108,16 @@ def _events_of(outcome: Outcome, model: Model, settings: Settings) -> list[Event
     return find_events(outcome.times, scores, rule, settings.thresholds)
 
 
-def _event_line(outcome: Outcome, model: Model, event: Event) -> Line:
+def event_line(path: str, model: Model, settings: Settings, event: Event) -> Line:
+    """Return the line of an event or a segment."""
     label = (*model.classes, "")[event.code]
     more = (event.mean_score, event.n_windows)
-    return Line(outcome.recording.name, event.start, event.end, label, event.score, more)
+    p_value = None
+    if gives_p_values(model, settings):
+        scores = np.full((1, 2), 1 - event.score)
+        scores[0, event.code] = event.score
+        p_value = float(model.scorer.p_values_of_scores(scores)[0])
+    return Line(path, event.start, event.end, label, event.score, more, p_value=p_value)
 
 
 def scores_for_events(

@@ -24,7 +24,7 @@ from audioclf.models.windows import Piece, pieces
 from audioclf.predict.events import Event, EventTracker
 from audioclf.predict.formats import Line
 from audioclf.predict.inputs import Recording
-from audioclf.predict.lines import lines_of, scores_for_events
+from audioclf.predict.lines import event_line, lines_of, scores_for_events
 from audioclf.predict.scoring import Outcome, outputs_of
 from audioclf.predict.segments import SegmentRule
 from audioclf.predict.settings import Settings
@@ -144,16 +144,8 @@ class _Session:
         return Outcome(_NO_FILE, times=times, codes=codes, scores=scores, is_several=several)
 
     def _event_line(self, event: Event) -> Line:
-        label, more = self.model.classes[event.code], (event.mean_score, event.n_windows)
-        line = Line(
-            self.incoming.name,
-            event.start,
-            event.end,
-            label,
-            event.score,
-            more,
-            self._time(event.start),
-        )
+        line = event_line(self.incoming.name, self.model, self.how.settings, event)
+        line = replace(line, time=self._time(event.start))
         if self.how.keep_clips is not None:
             _write_clip(
                 self.how.keep_clips, line, self.sound.between(event.start, event.end), self.sr

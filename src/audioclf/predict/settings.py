@@ -102,10 +102,11 @@ class Job:
 def gives_p_values(model: Model, settings: Settings) -> bool:
     """Return whether lines have the p-value of a detector of anomalies.
 
-    Calibrated scores, and those of several windows or views together, have none.
+    Calibrated scores, and those of several windows or views together, have none. An event has that
+    of its window with the highest score.
     """
     is_detector = hasattr(model.scorer, "p_values_of_scores")
-    of_windows = settings.events is None and settings.rollup is None
+    of_windows = settings.rollup is None and not isinstance(settings.events, SegmentRule)
     return is_detector and of_windows and model.manifest.calibration is None
 
 

@@ -21,6 +21,7 @@ _ONE_LABEL = {
     "label": {"type": ["string", "null"], "description": "null where the model abstains"},
     "score": {"type": ["number", "null"]},
 }
+_P_VALUE = {"type": "number", "description": "of a model that detects anomalies"}
 _LABELS = {
     "type": "array",
     "items": {"type": "string"},
@@ -42,6 +43,7 @@ _ANSWER = {
                 "properties": {
                     **_SPAN,
                     "labels": _LABELS,
+                    "p_value": _P_VALUE,
                     "scores": {"type": "object", "additionalProperties": {"type": "number"}},
                 },
             },
@@ -55,6 +57,7 @@ _ANSWER = {
                     **_SPAN,
                     "mean_score": {"type": "number"},
                     "n_windows": {"type": "integer"},
+                    "p_value": _P_VALUE,
                 },
             },
         },

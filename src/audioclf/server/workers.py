@@ -214,7 +214,8 @@ def _event(line: Line) -> dict[str, Any]:
 
 def _times(line: Line) -> dict[str, Any]:
     score = None if line.score is None else round(line.score, 6)
-    return {**_span(line), "label": line.label or None, "score": score}
+    p_value = {} if line.p_value is None else {"p_value": round(line.p_value, 6)}
+    return {**_span(line), "label": line.label or None, "score": score, **p_value}
 
 
 def _span(line: Line) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from audioclf.models.calibration.records import Abstention, Interval
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~&$:@]|(?<=www)\.)", re.IGNORECASE)
 _MAX_CLASSES = 50
 _LIMITS = re.compile(r"^## Limits$", re.MULTILINE)
-_ROBUSTNESS = re.compile(r"^## Robustness\n.*?(?=^## Limits$)", re.MULTILINE | re.DOTALL)
+_ROBUSTNESS = re.compile(r"^## Robustness(?: card)?\n.*?(?=^## Limits$)", re.MULTILINE | re.DOTALL)
 
 
 def model_card(
@@ -81,7 +81,7 @@ def with_robustness(card: str, stress: Mapping[str, Any]) -> str:
         f"the results above, on {sample}; each interval is a 95 % interval by itself."
     )
     header = f"| change | {metric} | difference |\n|---|---|---|"
-    lines = ["## Robustness", "", about, "", header, *rows, "", "## Limits"]
+    lines = ["## Robustness card", "", about, "", header, *rows, "", "## Limits"]
     return _LIMITS.sub(lambda _: "\n".join(lines), _ROBUSTNESS.sub("", card), count=1)
 
 
