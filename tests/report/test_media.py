@@ -82,12 +82,12 @@ def test_a_mask_is_one_colour_on_nothing() -> None:
 
 def test_the_maker_gives_up_when_nothing_can_be_read() -> None:
     maker = media.MediaMaker(Tones(missing=["all"]))
-    assert maker.media([f"{i}.wav" for i in range(500)], 10**6) == {}
+    assert maker.media([f"{i}.wav" for i in range(500)], 1.0) == {}
     assert len(maker.problems) < 50
 
 
 def test_the_maker_decodes_ten_seconds_at_most() -> None:
     maker = media.MediaMaker(Tones(seconds=30.0))
-    ((_, sound),) = maker.media(["a.wav"], 10**7).values()
+    ((_, sound),) = maker.media(["a.wav"], 10.0).values()
     y, sr = soundfile.read(io.BytesIO(content(sound)[1]))
     assert len(y) / sr == pytest.approx(10.0, abs=0.1)

@@ -30,7 +30,7 @@ from audioclf.features.cache import DEFAULT_MAX_BYTES, FeatureCache
 from audioclf.features.extraction import CHUNK, make_plans
 from audioclf.features.matrix import MEMORY_SHARE
 from audioclf.features.worker import BATCH_BYTES, Chunk, LedgerRow, Plan, featurize_chunk
-from audioclf.report.run.page import MEDIA_MB
+from audioclf.report.media import MEDIA_MB
 from audioclf.runs.plots import MAX_EXAMPLES
 
 if TYPE_CHECKING:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Levels = NDArray[np.uint8]
 
+MEDIA_MB = 3.5
+"""MB of sound and pictures of clips, so that the page has less than 5 MB."""
 SAMPLE_RATE = 22_050
 MAX_EMBEDDED = 400
 """Clips with sound at most, whatever the budget: each takes some 15 ms of CPU."""
@@ -78,8 +80,9 @@ class MediaMaker:
             self._decoded(clip_id)
         return self.thumbnails.get(clip_id)
 
-    def media(self, clip_ids: Iterable[str], budget: int) -> dict[str, Media]:
-        """Return the media of the first of these clips that fit the budget of bytes."""
+    def media(self, clip_ids: Iterable[str], budget_mb: float | None) -> dict[str, Media]:
+        """Return the media of the first of these clips that fit the budget, or `MEDIA_MB`."""
+        budget = int(1e6 * (MEDIA_MB if budget_mb is None else budget_mb))
         media: dict[str, Media] = {}
         for clip_id in clip_ids:
             waveform = self._decoded(clip_id)
@@ -142,8 +145,8 @@ def picture_of(levels: Levels) -> str:
 
     image = Image.fromarray(_magma()[levels[::-1]])
     if features.check("webp"):
-        return _data_uri(_saved(image, "WEBP", quality=55, method=1), "image/webp")
-    return _data_uri(_saved(image.quantize(32), "PNG", optimize=True), "image/png")
+        return data_uri(_saved(image, "WEBP", quality=55, method=1), "image/webp")
+    return data_uri(_saved(image.quantize(32), "PNG", optimize=True), "image/png")
 
 
 def mask_of(shares: NDArray[np.float64], colour: tuple[int, int, int]) -> str:
@@ -156,7 +159,7 @@ def mask_of(shares: NDArray[np.float64], colour: tuple[int, int, int]) -> str:
     pixels = np.zeros((*shares.shape, 4), dtype=np.uint8)
     pixels[..., :3] = colour
     pixels[..., 3] = np.round(255 * np.clip(shares, 0, 1))
-    return _data_uri(_saved(Image.fromarray(pixels), "PNG", optimize=True), "image/png")
+    return data_uri(_saved(Image.fromarray(pixels), "PNG", optimize=True), "image/png")
 
 
 def sound_of(y: NDArray[np.float32], sr: int) -> str:
@@ -171,8 +174,8 @@ def sound_of(y: NDArray[np.float32], sr: int) -> str:
     for container, subtype, mime in _CODECS if 2 * len(y) > _PLAIN_BYTES else ():
         # libsndfile may lack a codec, and Vorbis and MP3 do not take every sample rate.
         with suppress(soundfile.LibsndfileError, ValueError):
-            return _data_uri(_encoded(y, sr, container, subtype), mime)
-    return _data_uri(_encoded(y, sr, "WAV", "PCM_16"), "audio/wav")
+            return data_uri(_encoded(y, sr, container, subtype), mime)
+    return data_uri(_encoded(y, sr, "WAV", "PCM_16"), "audio/wav")
 
 
 def _encoded(y: NDArray[np.float32], sr: int, container: str, subtype: str) -> bytes:
@@ -197,5 +200,6 @@ def _saved(image: Any, container: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _data_uri(content: bytes, mime: str) -> str:
+def data_uri(content: bytes, mime: str) -> str:
+    """Return a file that a page embeds."""
     return f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"

@@ -23,7 +23,6 @@ from audioclf.report.media import Media, MediaMaker, media_data
 from audioclf.report.render import rendered
 from audioclf.report.run.audits import audit_view
 from audioclf.report.run.material import Material, dataset_view
-from audioclf.report.run.page import MEDIA_MB
 from audioclf.runs.reading import SavedClip
 
 if TYPE_CHECKING:
@@ -56,9 +55,8 @@ def build_page(
     drawn = sorted(mapped.fair_order(exploration, range(n_clips))[: mapped.MAX_DRAWN])
     media: dict[str, Media] = {}
     if sound:
-        budget = MEDIA_MB if budget_mb is None else budget_mb
         order = mapped.fair_order(exploration, drawn)
-        media = maker.media([exploration.dataset.clips[at].id for at in order], int(budget * 1e6))
+        media = maker.media([exploration.dataset.clips[at].id for at in order], budget_mb)
     colourings = mapped.colourings_of(exploration, drawn)
     audit = Audit("exploration", "Before training", _CHECKED, exploration.findings)
     view = {

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Registry
     from audioclf.evaluation.results import PipelineResult
 
-MEDIA_MB = 3.5
-"""MB of sound and pictures of clips, so that the page has less than 5 MB."""
 MAX_LISTED = 10_000
 """Clips that the browser of clips lists at most."""
 MAX_PANELS = 20
@@ -120,8 +118,7 @@ def build_report(
     maker = None if clips is None else MediaMaker(clips)
     media: dict[str, Media] = {}
     if maker is not None:
-        budget = MEDIA_MB if budget_mb is None else budget_mb
-        media = maker.media([run.clips[i].id for i in order], int(budget * 1e6))
+        media = maker.media([run.clips[i].id for i in order], budget_mb)
     features = None
     if importances is None:
         saved = run.file(IMPORTANCES) or {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from audioclf.dataset.sources import AudioSource, PartSource, Span
 from audioclf.evaluation.detection.events import Events
 from audioclf.evaluation.detection.scores import DetectionScores
 from audioclf.report.clips import MAX_SECONDS
-from audioclf.report.media import SAMPLE_RATE, picture_of, sound_of, thumbnail_of
+from audioclf.report.media import SAMPLE_RATE, data_uri, picture_of, sound_of, thumbnail_of
 from audioclf.report.render import rendered
 
 View = dict[str, Any]
@@ -36,7 +35,6 @@ _BUDGET = 6_000_000
 class _Card:
     """An event of one side, and the part of the recording that is shown."""
 
-    kind: str
     side: Events
     at: int
     start: float
@@ -62,11 +60,9 @@ def build_page(
     false = _fair(survey.detections, np.flatnonzero(~matching.hits))
     budget = [_BUDGET]
     groups: list[View] = []
-    for kind, events, order in (
-        ("misses", survey.truth, missed),
-        ("false alarms", survey.detections, false),
-    ):
-        cards = [_card(kind, events, at, survey.seconds) for at in order[:MAX_SHOWN]]
+    sides = ("misses", survey.truth, missed), ("false alarms", survey.detections, false)
+    for kind, events, order in sides:
+        cards = [_card(events, at, survey.seconds) for at in order[:MAX_SHOWN]]
         views = [_view(card, scores, sources, budget) for card in cards]
         groups.append({"kind": kind, "n": len(order), "cards": views})
     view = {
@@ -78,9 +74,7 @@ def build_page(
         "groups": groups,
         "notes": notes,
         "further": further,
-        "curve": None
-        if curve is None
-        else f"data:image/png;base64,{base64.b64encode(curve).decode('ascii')}",
+        "curve": None if curve is None else data_uri(curve, "image/png"),
         "has_sound": any(card["sound"] for group in groups for card in group["cards"]),
     }
     return rendered("score", view, {})
@@ -96,11 +90,11 @@ def _fair(events: Events, rows: NDArray[np.intp]) -> list[int]:
     return [row for *_, row in sorted(turns)]
 
 
-def _card(kind: str, side: Events, at: int, seconds: NDArray[np.float64]) -> _Card:
+def _card(side: Events, at: int, seconds: NDArray[np.float64]) -> _Card:
     start = max(0.0, float(side.starts[at]) - _MARGIN)
     length = float(seconds[side.recordings[at]])
     end = min(length, float(side.ends[at]) + _MARGIN, start + MAX_SECONDS)
-    return _Card(kind, side, at, min(start, max(0.0, length - 0.1)), end)
+    return _Card(side, at, min(start, max(0.0, length - 0.1)), end)
 
 
 def _view(
