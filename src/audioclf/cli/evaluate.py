@@ -16,13 +16,13 @@ from audioclf.cli.terminal import complain_each
 
 def evaluate(
     models: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="MODEL",
             help="At least one model, such as model.audioclf, or the folder of its run.",
             show_default=False,
         ),
-    ] = [],  # noqa: B006  typer copies it
+    ] = None,
     data: Annotated[
         str,
         typer.Argument(
