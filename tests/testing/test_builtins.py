@@ -55,6 +55,7 @@ from audioclf.builtin.loaders.reviewed import Reviewed
 from audioclf.components.classifier import Classifier
 from audioclf.components.component import Component
 from audioclf.testing import checks_for, example_sounds, run_checks
+from audioclf.testing.common import expect_check_of
 from audioclf.testing.parametrize import component_id
 from tests.conftest import zip_folder
 
@@ -169,11 +170,14 @@ AUGMENTERS: list[Component] = [
     *(cls() for cls in audioclf_augmenters() if cls is not Background),
     Background(path=example_sounds()),
 ]
+COMPONENTS: list[Component] = [*LOADERS, *FEATURIZERS, *AUGMENTERS, *QUICK]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Hold libraries to one thread, as a run does."""
+def one_thread_and_one_process_for_imports() -> Iterator[None]:
+    """Hold libraries to one thread, as a run does, and import the modules of all in one process."""
+    for component in (*COMPONENTS, *SLOW):
+        expect_check_of(component)
     with single_threaded():
         yield
 
@@ -184,9 +188,7 @@ def slow(components: list[Component]) -> list[Any]:
 
 # One test for all checks of a component: as tests of their own, a thousand checks would take
 # longer to begin and end than to run.
-@pytest.mark.parametrize(
-    "component", [*LOADERS, *FEATURIZERS, *AUGMENTERS, *QUICK, *slow(SLOW)], ids=component_id
-)
+@pytest.mark.parametrize("component", [*COMPONENTS, *slow(SLOW)], ids=component_id)
 def test_every_promise_is_kept(component: Component) -> None:
     failed = {o.name: o.message for o in run_checks(component) if o.status == "failed"}
     assert failed == {}
@@ -198,7 +200,7 @@ def test_the_baseline_learns_nothing_and_keeps_all_else() -> None:
 
 
 def test_no_built_in_is_left_out() -> None:
-    checked: list[Any] = [*LOADERS, *FEATURIZERS, *AUGMENTERS, *QUICK, *SLOW, Dummy()]
+    checked: list[Any] = [*COMPONENTS, *SLOW, Dummy()]
     declared: list[Any] = [*audioclf_loaders(), *audioclf_featurizers()]
     declared += [*audioclf_augmenters(), *audioclf_classifiers()]
     assert {type(component) for component in checked} == set(declared)
