@@ -1,6 +1,7 @@
 """The reference of the baseline: the best guess, and the permutation test beside the bootstrap."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +53,13 @@ def test_the_reference_is_the_best_guess_for_the_metric(metric: Metric) -> None:
 def test_labels_in_the_order_of_the_predictions_are_no_chance() -> None:
     y = np.arange(20) % 2
     repeat = Repeat(np.arange(20), y, y, None)
-    assert permutation_p([repeat], "accuracy", np.arange(20), 2, seed=0) == 0.001
+    assert permutation_p([[repeat]], "accuracy", np.arange(20), 2, seed=0) == [0.001]
 
 
 def test_six_groups_of_one_class_each_have_twenty_orders_only() -> None:
     y = np.repeat([0, 1, 0, 1, 0, 1], 10)
     repeat = Repeat(np.arange(60), y, y, None)
-    p = permutation_p([repeat], "accuracy", np.repeat(np.arange(6), 10), 2, seed=0)
+    (p,) = permutation_p([[repeat]], "accuracy", np.repeat(np.arange(6), 10), 2, seed=0)
     assert p == pytest.approx(1 / 20, abs=0.02)
 
 
@@ -151,7 +152,7 @@ def test_a_repeat_without_a_class_leaves_the_others_to_judge() -> None:
     assert comparison.baseline == "baseline"
     assert ("knn", "baseline") in verdicts(comparison)
     repeats = [Repeat(f.test, y[f.test], y[f.test], scores[f.test]) for f in folds]
-    assert permutation_p(repeats, "roc_auc", np.arange(40), 2, seed=0) == 0.001
+    assert permutation_p([repeats], "roc_auc", np.arange(40), 2, seed=0) == [0.001]
 
 
 @pytest.mark.parametrize("metric", LABEL_METRICS)
@@ -163,5 +164,6 @@ def test_values_by_counts_are_those_of_the_metrics(metric: Metric) -> None:
         for test in (np.arange(40), rng.permutation(60)[:30])
     ]
     labelings = [truth, np.ones_like(truth), *(rng.permutation(truth) for _ in range(20))]
-    by_counts = _label_values(repeats, metric, 2, labelings)
-    assert np.array_equal(by_counts, _score_values(repeats, metric, 2, labelings), equal_nan=True)
+    pipelines = [repeats, [replace(r, y_pred=r.y_pred[::-1]) for r in repeats]]
+    by_counts = _label_values(pipelines, metric, 2, labelings)
+    assert np.array_equal(by_counts, _score_values(pipelines, metric, 2, labelings), equal_nan=True)

@@ -64,7 +64,8 @@ class OutputFolder:
         # With this end of line the writer quotes a lone carriage return, which would split a row.
         writer = csv.writer(lines, lineterminator="\r\n")
         for cells in (header, *rows):
-            writer.writerow([csv_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+            marked = [csv_cell(cell) if cell and isinstance(cell, str) else cell for cell in cells]
+            writer.writerow(marked)
         return self.write_text(name, "".join(lines))
 
 

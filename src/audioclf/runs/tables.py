@@ -29,14 +29,21 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_table(path: Path) -> list[dict[str, str]]:
     """Return the rows of a table by the name of the column, without the marks of formulas."""
-    header, rows = read_rows(path)
-    return [dict(zip(header, map(csv_text, row), strict=True)) for row in rows]
+    text = read_text(path)
+    header, rows = _rows(path, text)
+    if "'" in text:
+        rows = (list(map(csv_text, row)) for row in rows)
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def read_rows(path: Path) -> tuple[list[str], Iterator[list[str]]]:
     """Return the names of the columns, and one row after the other as it is written."""
+    return _rows(path, read_text(path))
+
+
+def _rows(path: Path, text: str) -> tuple[list[str], Iterator[list[str]]]:
     # A stream of bytes, since one of text would take four bytes for each.
-    stream = io.TextIOWrapper(io.BytesIO(read_text(path).encode()), "utf-8", newline="")
+    stream = io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8", newline="")
     lines = filter(None, csv.reader(stream))
 
     def rows() -> Iterator[list[str]]:

@@ -64,9 +64,15 @@ def compare(
         for first, second in combinations(range(len(measures.names)), 2)
     ]
     if measures.n_units_per_repeat < FEW_UNITS:
-        pairs = [
-            replace(pair, p_permutation=_permutation_p(results[pair.better], metric, targets, seed))
+        better = {
+            pair.better: results[pair.better]
+            for pair in pairs
             if pair.worse == baseline and pair.p is not None and pair.p < ALPHA
+        }
+        p_values = _permutation_p(better, metric, targets, seed)
+        pairs = [
+            replace(pair, p_permutation=p_values.get(pair.better))
+            if pair.worse == baseline
             else pair
             for pair in pairs
         ]
@@ -85,9 +91,16 @@ def compare(
     )
 
 
-def _permutation_p(result: Predicted, metric: Metric, targets: Targets, seed: int) -> float:
-    repeats = repeats_of(result, targets)
-    return permutation_p(repeats, metric, targets.unit_codes, targets.n_classes, seed=seed)
+def _permutation_p(
+    results: Mapping[str, Predicted], metric: Metric, targets: Targets, seed: int
+) -> dict[str, float]:
+    if not results:
+        return {}
+    pipelines = [repeats_of(result, targets) for result in results.values()]
+    units, n_classes = targets.unit_codes, targets.n_classes
+    return dict(
+        zip(results, permutation_p(pipelines, metric, units, n_classes, seed=seed), strict=True)
+    )
 
 
 def _with_verdicts(

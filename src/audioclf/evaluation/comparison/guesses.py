@@ -114,8 +114,12 @@ def _median(numbers: Floats, weights: Floats | None) -> float:
     return float(numbers[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
+def _sign(metric: Metric) -> float:
+    return -1.0 if METRICS[metric].lower_is_better else 1.0
+
+
 def _best(guesses: Sequence[Guess], metric: Metric, n_test: int) -> Guess:
-    whole, sign = np.ones((1, n_test)), -1.0 if METRICS[metric].lower_is_better else 1.0
+    whole, sign = np.ones((1, n_test)), _sign(metric)
     return max(guesses, key=lambda each: np.nan_to_num(sign * each.score(whole)[0], nan=-np.inf))
 
 
@@ -189,14 +193,22 @@ def best_guess_of_states(truth: States, metric: Metric, weights: Floats | None =
 
 
 def permutation_p(
-    repeats: Sequence[Repeat], metric: Metric, units: Codes, n_classes: int, *, seed: int
-) -> float:
+    pipelines: Sequence[Sequence[Repeat]],
+    metric: Metric,
+    units: Codes,
+    n_classes: int,
+    *,
+    seed: int,
+) -> list[float]:
     """Return the one-sided p of the hypothesis that the predictions do not depend on the labels.
+
+    There is one for each pipeline; their repeats have the same clips, and the same permutations.
 
     The true labels are permuted among the test clips; where clips belong to groups, within each
     group, and among groups that are of one class each (Good 2005, *Permutation, Parametric, and
     Bootstrap Tests of Hypotheses*, chapter 3).
     """
+    repeats = pipelines[0]
     tested = np.unique(np.concatenate([repeat.test for repeat in repeats]))
     truth = np.zeros(len(units), dtype=np.intp)
     # The labels of a clip are permuted together, as one code.
@@ -218,28 +230,43 @@ def permutation_p(
 
     by_counts = metric in LABEL_METRICS and not repeats[0].is_several
     values_on = _label_values if by_counts else _score_values
-    values = values_on(repeats, metric, n_classes, labelings())
-    observed, *permuted = values * (-1.0 if METRICS[metric].lower_is_better else 1.0)
+    values = values_on(pipelines, metric, n_classes, labelings())
+    return [_share_reached(of_one) for of_one in values * _sign(metric)]
+
+
+def _share_reached(values: Floats) -> float:
+    """Return how often a permutation, or the first value itself, reaches the first value."""
+    observed, *permuted = values
     # A value that is not defined counts against the pipeline.
     reached = sum(not value < observed - 1e-12 for value in permuted)
-    return (1 + reached) / (1 + N_PERMUTATIONS)
+    return (1 + reached) / len(values)
 
 
 def _score_values(
-    repeats: Sequence[Repeat], metric: Metric, n_classes: int, labelings: Iterable[NDArray[Any]]
+    pipelines: Sequence[Sequence[Repeat]],
+    metric: Metric,
+    n_classes: int,
+    labelings: Iterable[NDArray[Any]],
 ) -> Floats:
-    """Return the metric for each labeling of all clips."""
+    """Return the metric of each pipeline for each labeling of all clips."""
     values = [
-        values_of([replace(r, y_true=labels[r.test]) for r in repeats], [metric], n_classes)[0]
+        [
+            values_of([replace(r, y_true=labels[r.test]) for r in repeats], [metric], n_classes)[0]
+            for repeats in pipelines
+        ]
         for labels in labelings
     ]
-    return np.array(values)
+    return np.array(values).T
 
 
 def _label_values(
-    repeats: Sequence[Repeat], metric: Metric, n_classes: int, labelings: Iterable[NDArray[Any]]
+    pipelines: Sequence[Sequence[Repeat]],
+    metric: Metric,
+    n_classes: int,
+    labelings: Iterable[NDArray[Any]],
 ) -> Floats:
     """Return a metric of predicted labels for each labeling, from counts of the classes alone."""
+    repeats = [repeat for pipeline in pipelines for repeat in pipeline]
     counts = np.array(
         [
             [
@@ -254,12 +281,13 @@ def _label_values(
         ],
         dtype=np.float64,
     )
-    parts = []
+    values = []
     for repeat, column in zip(repeats, counts.swapaxes(0, 1), strict=True):
         hits, true = (np.ascontiguousarray(column[:, place]) for place in (0, 1))
         predicted = np.bincount(repeat.y_pred, repeat.weights, n_classes).astype(np.float64)
-        parts.append(LABEL_METRICS[metric](Tally(hits, true, np.tile(predicted, (len(true), 1)))))
-    return mean_where_defined(parts)
+        values.append(LABEL_METRICS[metric](Tally(hits, true, np.tile(predicted, (len(true), 1)))))
+    left = iter(values)
+    return np.array([mean_where_defined([next(left) for _ in each]) for each in pipelines])
 
 
 def _permuter(truth: Codes, units: Codes) -> Callable[[np.random.Generator], Codes]:
