@@ -10,7 +10,7 @@ import audioclf
 from audioclf.base.errors import ConfigError
 from audioclf.components.discovery import discover
 from audioclf.experiment.evaluating.evaluate import evaluate_models
-from audioclf.experiment.prepared import Prepared, prepare
+from audioclf.experiment.prepared import prepare
 from audioclf.experiment.resources import Resources
 from audioclf.experiment.run import run
 from audioclf.features.extraction import extract
@@ -81,7 +81,7 @@ def test_the_model_predicts_from_sound(result: RunResult) -> None:
 
 @pytest.mark.parametrize("more", [(), ("augment=[{type: gain}]", "copies=2")])
 def test_joined_rows_are_those_of_concat(more: tuple[str, ...], shared_config: Path) -> None:
-    prepared = _prepared(shared_config, *_overrides(VOTE, *more))
+    prepared = prepare(shared_config, _overrides(VOTE, *more))
     config, joined = prepared.config, prepared.featurizers["mel+mfcc"]
     engine: Any = None
     rows = prepared.extract(prepared.featurizers, engine, None, progress=lambda *_: None)
@@ -89,10 +89,6 @@ def test_joined_rows_are_those_of_concat(more: tuple[str, ...], shared_config: P
     np.testing.assert_array_equal(rows.matrices["mel+mfcc"], alone.matrices["alone"])
     plan, expected = rows.plans["mel+mfcc"], alone.plans["alone"]
     assert (plan.n_bins, plan.max_frames) == (expected.n_bins, expected.max_frames)
-
-
-def _prepared(config: Path, *overrides: str) -> Prepared:
-    return prepare(config, overrides)
 
 
 @pytest.mark.parametrize(
@@ -114,5 +110,10 @@ def test_features_that_make_no_sense_are_refused(
     both: str, message: str, shared_config: Path
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        _prepared(shared_config, *_overrides(both))
+        prepare(shared_config, _overrides(both))
     assert message in str(caught.value)
+
+
+def test_a_featurizer_that_no_pipeline_uses_is_refused(shared_config: Path) -> None:
+    with pytest.raises(ConfigError, match=r"featurizers.stft is in no `features`"):
+        prepare(shared_config, (FEATURIZERS, f"classifiers={{both: {{{VOTE}}}}}"))

@@ -197,7 +197,13 @@ class RunConfig(Settings):
                         f"classifiers.{name}.{place}.features: a classifier inside of another has "
                         "the features of that one; remove `features`"
                     )
-        _ = self.inputs
+        used = {feature for _, _, feature in self.learners()}
+        if unused := [name for name in self.featurizers if name not in used]:
+            raise ValueError(
+                f"featurizers.{unused[0]} is in no `features` of the classifiers: name it there, "
+                "or remove it"
+            )
+        _ = self.inputs  # joins them
         return self
 
     @model_validator(mode="after")
