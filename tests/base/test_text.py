@@ -3,7 +3,9 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,16 @@ def test_a_plain_file_name_stays() -> None:
 )
 def test_a_file_name_keeps_what_it_can(text: str, name: str) -> None:
     assert file_name(text) == name
+
+
+def test_tables_are_those_of_the_csv_module(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        ["a,b", 'say "x"', "two\nlines", "lone\rreturn", "", None],
+        [1, 1.0, True, -0.0, float("nan"), np.float64(1 / 3)],
+        ["a,b", 1e-300, 10**20, "ä猫", " ", "x;y"],
+    ]
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\r\n").writerows([["n"] * 6, *rows])
+    path = RunFolder(tmp_path).write_csv("t.csv", ["n"] * 6, rows)
+    assert path.read_bytes().decode() == stream.getvalue().replace("\r\n", "\n")
+    assert RunFolder(tmp_path).write_csv("one.csv", ["n"], [[""]]).read_bytes() == b'n\n""\n'

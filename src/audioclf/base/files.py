@@ -5,7 +5,6 @@ Text is UTF-8, decimals have a point, tables are CSV with a header even when the
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
 import os
@@ -23,6 +22,9 @@ ASIDE = re.compile(r"\..+\.[0-9]+\.tmp")
 """Names of files that are not whole yet."""
 
 _CONFIG_SUFFIXES = (".yaml", ".yml")
+
+_QUOTED = frozenset(',"\r\n')
+"""Characters of a cell that is written in quotes."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -60,18 +62,23 @@ class OutputFolder:
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
         """Write a table; text that a spreadsheet would execute is marked, see `csv_cell`."""
-        lines = _Lines()
-        # With this end of line the writer quotes a lone carriage return, which would split a row.
-        writer = csv.writer(lines, lineterminator="\r\n")
+        cell_of, lines = _Cells(), []
         for cells in (header, *rows):
-            marked = [csv_cell(cell) if cell and isinstance(cell, str) else cell for cell in cells]
-            writer.writerow(marked)
+            texts = [repr(cell) if cell.__class__ is float else cell_of[cell] for cell in cells]
+            lines.append(f"{','.join(texts)}\n" if texts != [""] else '""\n')
         return self.write_text(name, "".join(lines))
 
 
-class _Lines(list[str]):
-    def write(self, line: str) -> None:
-        self.append(line.removesuffix("\r\n") + "\n")
+class _Cells(dict[Any, str]):
+    """The text of each cell as `csv.writer` has it, with the texts that occurred already."""
+
+    def __missing__(self, cell: Any) -> str:
+        text = csv_cell(cell) if isinstance(cell, str) else "" if cell is None else str(cell)
+        if not _QUOTED.isdisjoint(text):
+            text = '"' + text.replace('"', '""') + '"'
+        if cell.__class__ is str:
+            self[cell] = text
+        return text
 
 
 def check_new_config(path: Path, *, force: bool = False) -> None:
