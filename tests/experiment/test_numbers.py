@@ -61,7 +61,7 @@ def degrees(table: Path) -> Any:
         {"audit": False, "report": {"html": False, "plots": False}},
     )
     config = config_of(table, target, "degree", classifiers=classifiers, **quick)
-    return audioclf.run(config, out=table.parent / "degrees")
+    return audioclf.run(config, out=table.parent / "degrees", jobs=1)
 
 
 def test_a_run_of_numbers_beats_its_baseline(numbers: Any, table: Path) -> None:

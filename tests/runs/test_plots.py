@@ -15,7 +15,7 @@ from audioclf.builtin.featurizers.mfcc import Mfcc
 from audioclf.runs import figures, plots
 from audioclf.runs.plots import Example
 from tests.conftest import imported_by, tone
-from tests.finished_runs import first_run
+from tests.finished_runs import plotted_run
 
 NASTY = ["a", "$\\frac{", "<script>", "\x1b[31m", "猫", "x" * 300, "_^{", "", "  "]
 
@@ -107,8 +107,9 @@ def test_values_and_curves_are_drawn_with_their_names() -> None:
     assert len(looks) == len(NASTY)
 
 
+@pytest.mark.slow
 def test_a_run_has_each_plot_in_both_forms(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder: Path = first_run(tmp_path_factory.getbasetemp()) / "plots"
+    folder: Path = plotted_run(tmp_path_factory.getbasetemp()) / "plots"
     names = {"classes", "examples", "comparison", "per-class", "roc", "precision-recall"}
     names |= {f"confusion-{name}" for name in ("knn", "svm", "logreg", "baseline")}
     assert {path.name for path in folder.iterdir()} == {
