@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import re
@@ -106,6 +107,25 @@ def single_threaded() -> Iterator[None]:
     limit_threads_at_start()
     with threadpoolctl.threadpool_limits(1):
         yield
+
+
+def collect_garbage_rarely() -> None:
+    """Let the garbage collector look at the objects of many clips seldom.
+
+    By its defaults it takes 1 s of a run of 10,000 clips, and a third of that with these.
+    """
+    gc.set_threshold(20_000, 10, 10)
+
+
+@contextmanager
+def rare_gc() -> Iterator[None]:
+    """Collect garbage rarely while the body runs."""
+    before = gc.get_threshold()
+    collect_garbage_rarely()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def versions_behind(distributions: Iterable[str]) -> dict[str, str]:

@@ -67,13 +67,12 @@ class AdaptiveEngine(Engine):
     def map(
         self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
     ) -> Iterator[tuple[int, Any]]:
-        done = 0
-        while done < len(items) and self._starting is not None and self._starting.is_alive():
-            for _, outcome in self._one.map(fn, [items[done]], shared=shared):
-                yield done, outcome
-            done += 1
+        done = yield from self._meanwhile(fn, items, shared, 0)
         if self._chosen is None:
             done = yield from self._trial(fn, items, shared, done)
+            if self._chosen is self.processes:
+                self.begin()
+                done = yield from self._meanwhile(fn, items, shared, done)
         rest = [items[index] for index in range(done, len(items))]
         if not rest:
             return
@@ -84,6 +83,16 @@ class AdaptiveEngine(Engine):
             if engine is self.processes and isinstance(outcome, WorkerError):
                 outcome = job(rest[index])
             yield done + index, outcome
+
+    def _meanwhile(
+        self, fn: Callable[..., Any], items: Sequence[Any], shared: Any, done: int
+    ) -> Generator[tuple[int, Any], None, int]:
+        """Do items in one thread while processes start; return the number of items done."""
+        while done < len(items) and self._starting is not None and self._starting.is_alive():
+            for _, outcome in self._one.map(fn, [items[done]], shared=shared):
+                yield done, outcome
+            done += 1
+        return done
 
     def _trial(
         self, fn: Callable[..., Any], items: Sequence[Any], shared: Any, done: int

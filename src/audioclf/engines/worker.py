@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Literal
 
 from threadpoolctl import threadpool_limits
 
+from audioclf.base.machine import collect_garbage_rarely
 from audioclf.base.system import end_with_parent
 from audioclf.engines.base import WorkerError, pack, unpack
 
@@ -28,6 +29,7 @@ def main() -> None:
     # The parent handles Ctrl-C, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    collect_garbage_rarely()
     serve(*_take_pipes())
 
 

@@ -119,7 +119,12 @@ def begin_named(
     fits: FitPlan,
     processes: ProcessEngine | None,
 ) -> BegunFit | None:
-    """Begin the fit of the pipeline that the config names as the final one, if it names one."""
+    """Begin the fit of the pipeline that the config names as the final one, if it names one.
+
+    It begins before the fits of the folds, as it takes longest, if there is memory for both.
+    """
+    if fits.at_once < (1 if processes is None else processes.workers):
+        return None
     for pipeline in pipelines:
         if pipeline.name == config.final:
             in_batches = pipeline.name in fits.batched

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audioclf.base.limits import use_limits
-from audioclf.base.machine import available_cores, available_memory, single_threaded
+from audioclf.base.machine import available_cores, available_memory, rare_gc, single_threaded
 from audioclf.base.progress import Progress, shown
 from audioclf.components.registry import Origins, Registry
 from audioclf.config.run_config import RunConfig
@@ -137,7 +137,7 @@ def run(
     )
     working = working_folder(Path(out) if out else None, config.name, config.to_yaml())
     limits = use_limits(config.limits)
-    with shown(progress) as steps, limits, working as folder:
+    with shown(progress) as steps, limits, rare_gc(), working as folder:
         state = RunProgress(folder.path, cached=cache)
         stages = _Run(config, registry, folder, resources, state, state.recording(steps))
         with state.noted_when_stopped():
@@ -160,7 +160,6 @@ class _Evaluation:
     fit: Fit
     curve: LearningCurve | None = None
     begun_fit: BegunFit | None = None
-    """The fit of the pipeline that the config names as the final one, on all clips."""
 
 
 @dataclass(frozen=True)
@@ -245,9 +244,7 @@ class _Run:
         n_classes = dataset.targets.classes_of_fit
         free = available_memory()
         fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
-        begun_fit = None
-        if fits.at_once >= self.resources.jobs:  # before the folds, as it takes longest
-            begun_fit = begin_named(self.config, pipelines, extraction, fits, _processes(engine))
+        begun_fit = begin_named(self.config, pipelines, extraction, fits, _processes(engine))
         self.progress("fitting", 0, len(pipelines) * len(splits.folds), pipelines[0].name)
         fit = partial(
             evaluate,
