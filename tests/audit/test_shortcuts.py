@@ -179,6 +179,7 @@ def test_length_is_a_finding_only_where_it_tells_nearly_everything(
         ("level_db", (-40, -10), "`augment: [{type: gain, db: [-12, 12]}]`"),
         ("clipped", (0.0, 0.2), "`augment: [{type: clipping}]`"),
         ("dc_offset", (0.0, 0.2), "`fmin: 50` in `mel` or `mfcc`"),
+        ("decay_s", (0.2, 0.6), "`augment: [{type: reverb}]`"),
         ("zeros", (0.0, 0.2), "`augment: [{type: noise, snr: [30, 60]}]`"),
         ("duration_s", (1.0, 2.0), "`audio.duration: 0.95`, which cuts longer clips"),
     ],
@@ -192,6 +193,16 @@ def test_a_fact_that_tells_the_class_gets_a_config_key(
     name = "shortcut-timing" if fact == "duration_s" else "shortcut-recording"
     finding = named(audited(dataset, facts=facts, reached=1.0), name)
     assert advice in finding.advice
+
+
+def test_a_class_without_a_measured_decay_is_no_drier() -> None:
+    dataset = dataset_of(60)
+    facts = ordinary_facts(120)
+    decay = np.random.default_rng(0).uniform(0.2, 0.6, 120)
+    facts[:, COLUMN["decay_s"]] = np.where(dataset.targets.codes == 0, 0.0, decay)
+    facts[:, COLUMN["level_db"]] = np.where(dataset.targets.codes == 0, -40, -10)
+    finding = named(audited(dataset, facts=facts, reached=1.0), "shortcut-recording")
+    assert "reverb" not in finding.advice
 
 
 def test_the_baseline_is_no_rival() -> None:
