@@ -102,7 +102,9 @@ def test_the_recordings_of_the_tutorial(
     assert "groups   none found" in found.done.stdout
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "groups")) for name in SAMPLES]
+)
 def test_every_sample_dataset_gets_a_config_that_runs(
     name: str, init: Init, tmp_path: Path
 ) -> None:

@@ -52,7 +52,12 @@ def run(content: bytes, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return label, scores
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
+each_number_of_classes = pytest.mark.parametrize(
+    "n_classes", [2, pytest.param(4, marks=pytest.mark.slow)]
+)
+
+
+@each_number_of_classes
 @pytest.mark.parametrize(
     ("type_name", "fields"),
     [
@@ -175,7 +180,7 @@ def test_what_cannot_be_converted_is_one_sentence(
     assert hint in str(said.hint)
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
+@each_number_of_classes
 @pytest.mark.parametrize("type_name", ["vote", "stack"])
 def test_an_ensemble_is_made_of_the_graphs_of_its_members(
     type_name: str, n_classes: int, bundle: Maker
@@ -245,7 +250,7 @@ def test_scores_that_are_no_numbers_are_no_small_difference() -> None:
     assert onnx_export._largest(nothing, np.ones((2, 2))) > 1
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
+@each_number_of_classes
 @pytest.mark.parametrize(
     ("type_name", "fields"),
     [

@@ -80,7 +80,7 @@ def test_every_installed_classifier_is_tried() -> None:
     assert types - tried == set()
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [2, pytest.param(3, marks=pytest.mark.slow)])
 @each_classifier
 def test_scores_and_labels_are_the_same_to_the_last_bit(
     type_name: str, fields: dict[str, Any], n_classes: int, tmp_path: Path

@@ -92,7 +92,9 @@ def test_the_table_holds_what_is_promised() -> None:
     assert all(name == sample.name and sample.line for name, sample in SAMPLES.items())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "groups")) for name in NAMES]
+)
 def test_the_same_seed_makes_the_same_small_files(
     name: str, folders: dict[str, Path], tmp_path: Path
 ) -> None:

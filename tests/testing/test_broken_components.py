@@ -21,7 +21,12 @@ from tests.testing.broken_components import (
 
 HONEST = [Level, Files, Nearest, Shaped, Convertible, Declared]
 
-SLOW = {"comes_back_in_time", "imports_nothing_heavy", "converts_to_onnx"}
+SLOW = {
+    "comes_back_in_time",
+    "converts_to_onnx",
+    "imports_nothing_heavy",
+    "leaves_the_interpreter_running",
+}
 
 
 def made(cls: Any) -> Component:
