@@ -67,7 +67,7 @@ def one(seed: int, kind: str, method: Any) -> tuple[float, bool, float]:
 def main() -> None:
     """Print a row for each kind of data and method."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datasets", type=int, default=40, help="datasets for each row")
+    parser.add_argument("--datasets", type=int, default=100, help="datasets for each row")
     n = parser.parse_args().datasets
     print("| data | `method` | known clips lost | in its interval | refused |")
     print("|---|---|---|---|---|")
