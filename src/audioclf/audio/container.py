@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import BinaryIO
 
 from audioclf.audio.mpeg import FrameIndex, find_first_frame, index_frames
@@ -196,7 +196,7 @@ def _not_audio(head: bytes, name: str, *, tagged: bool) -> DecodeError:
 
 def name_remarks(kind: str, name: str) -> tuple[str, ...]:
     """Return the warning about a file whose suffix is that of another format, if it is."""
-    suffix = PurePosixPath(name).suffix.lower()
+    suffix = splitext(name)[1].lower()  # a path object takes ten times as long, for each clip
     if suffix in _SUFFIXES.get(kind, ()) or suffix not in AUDIO_SUFFIXES:
         return ()
     return (f"{kind} data in a file named {suffix}",)

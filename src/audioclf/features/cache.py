@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from audioclf.base.errors import ResultError
@@ -252,9 +253,10 @@ class FeatureCache:
     def _read(self, keys: Sequence[str], *, again: bool = True) -> dict[str, bytes]:
         """Return the bytes of entries; each pack is opened once."""
         contents: dict[str, bytes] = {}
-        places = sorted(self._places(keys).items(), key=lambda item: item[1])
+        places = sorted(self._places(keys).items(), key=itemgetter(1))
         for name, group in groupby(places, key=lambda item: item[1].pack):
-            with suppress(OSError), (self._root / name).open("rb") as stream:
+            # Without a buffer and a path object, which take half the time of a short entry.
+            with suppress(OSError), open(f"{self._root}{os.sep}{name}", "rb", 0) as stream:  # noqa: PTH123
                 for key, place in group:
                     stream.seek(place.start)
                     contents[key] = stream.read(place.stop - place.start)

@@ -50,7 +50,7 @@ def unpack(key: str, content: bytes) -> Entry | None:
     if not is_whole(content):
         return None
     stop = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
-    stored = json.loads(content[_LENGTH_BYTES:stop])
+    stored = json.loads(str(content[_LENGTH_BYTES:stop], "utf-8"))
     if stored["key"] != key:
         return None
     values = np.frombuffer(memoryview(content)[stop:-_DIGEST_BYTES], dtype=_FLOAT)

@@ -212,8 +212,8 @@ class PackIndex:
 
     def _place(self, number: int) -> Place:
         name, table = self._tables[number >> _ROW_BITS]
-        row = table[number & (2**_ROW_BITS - 1)]
-        return Place(name, int(row["start"]), int(row["stop"]))
+        _, start, stop = table.item(number & (2**_ROW_BITS - 1))
+        return Place(name, start, stop)
 
     def _read(self, name: str) -> Table | None:
         with suppress(FileNotFoundError):
