@@ -1,6 +1,7 @@
 """Facts of clips: finite, in their units, and what they say they are."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.audit import FACTS as FACTS_TABLE
 from audioclf.audit import with_tables
 from audioclf.audit.inputs import FileFormat
+from audioclf.audit.remembered import remembered_in
 from audioclf.audit.shortcuts.facts import (
     COLUMN,
     FACTS,
@@ -156,6 +158,17 @@ def test_formats_of_zip_members_are_those_of_the_files(sounds: Path, tmp_path: P
     zipped = ZipDataset(path=zip_folder(sounds, tmp_path / "again.zip")).load()
     ledger = extract(zipped, AudioConfig(sr=SR), {"": AuditFacts()}).ledger
     assert read_formats(ledger) == read_formats(extracted(sounds).ledger)
+
+
+def test_formats_in_the_cache_are_found_where_the_files_are_now(
+    sounds: Path, tmp_path: Path
+) -> None:
+    read = []
+    for place in ("before", "after"):
+        shutil.copytree(sounds, tmp_path / place)
+        with remembered_in(tmp_path / "cache", AudioConfig(sr=SR)) as remember:
+            read.append(read_formats(extracted(tmp_path / place).ledger, remember))
+    assert read[0] == read[1] == read_formats(extracted(sounds).ledger)
 
 
 def riff(*chunks: tuple[bytes, bytes], order: str = "little") -> io.BytesIO:

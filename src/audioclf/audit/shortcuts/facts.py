@@ -285,14 +285,17 @@ def read_formats(
     file_of: dict[str, AudioSource] = {
         key: getattr(row.clip.source, "recording", row.clip.source) for key, row in rows.items()
     }
-    files = {file.name: file for file in file_of.values()}
     parts = [f"{row.digest} {_is_near(file_of[key])}" for key, row in rows.items()]
-    chunks = remember(
-        "chunks", [*parts], lambda: {name: _chunks_of(file) for name, file in files.items()}
-    )
+
+    def read() -> list[str]:
+        files = {file.name: file for file in file_of.values()}
+        chunks = {name: _chunks_of(file) for name, file in files.items()}
+        return [chunks[file_of[key].name] for key in rows]  # without names: files may be moved
+
+    chunks = remember("chunks", parts, read)
     return {
-        key: _format(row.info, file_of[key].name, chunks[file_of[key].name])
-        for key, row in rows.items()
+        key: _format(row.info, file_of[key].name, of_file)
+        for (key, row), of_file in zip(rows.items(), chunks, strict=True)
         if row.info is not None
     }
 
