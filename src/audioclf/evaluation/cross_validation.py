@@ -206,7 +206,7 @@ def _outcomes(
 def _in_processes(
     work: _Work, todo: Sequence[int], jobs: int, seconds: float | None = None
 ) -> _Outcomes:
-    with ProcessEngine(min(jobs, len(todo)), seconds) as engine:
+    with ProcessEngine(min(jobs, len(todo)), seconds, ["sklearn.pipeline"]) as engine:
         yield from _mapped(engine, work, todo)
 
 

@@ -32,6 +32,7 @@ from audioclf.predict.scoring import Outcome, Shared, SoundCounter, score_record
 from audioclf.predict.settings import Job, check_settings
 from audioclf.predict.sinks import Sink
 
+_MODULES = ("sklearn.pipeline", "audioclf.predict.scoring")
 _TASK_FILES = 32
 _TASK_BYTES = 32 << 20
 _TASKS_AT_A_TIME = 256
@@ -75,7 +76,7 @@ def predict_all(
     file that crashes a codec costs one recording.
     """
     try:
-        with make_engine("local", jobs=jobs, isolate=isolate) as engine:
+        with make_engine("local", jobs=jobs, isolate=isolate, modules=_MODULES) as engine:
             result = _predict(job, recordings, sink, engine, progress)
     except BaseException:
         with suppress(ResultError):  # the first error is the one to report
