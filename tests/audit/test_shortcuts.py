@@ -317,3 +317,16 @@ def test_nothing_is_said_of_too_few_clips() -> None:
     audit = audited(dataset, formats_of(dataset, *odd, sr=44_100), reached=0.9)
     assert "shortcut" in names(audit)
     assert "elsewhere" not in audit.facts["format"]
+
+
+def test_drawn_thresholds_find_a_fact_despite_outliers_and_nothing_in_noise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probe, "MANY", 0)
+    dataset = dataset_of(60)
+    facts = ordinary_facts(len(dataset))
+    assert names(audited(dataset, facts=facts)) == set()
+    facts[:, COLUMN["level_db"]] += 6.0 * dataset.targets.codes
+    facts[3, COLUMN["level_db"]] = 1e6
+    finding = named(audited(dataset, facts=facts, reached=0.9), "shortcut-recording")
+    assert finding.rows[0]["fact"] == "level_db"

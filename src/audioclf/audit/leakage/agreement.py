@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audioclf.audit.inputs import Matrix
 from audioclf.audit.leakage.fingerprint import HIGH_HZ, LOW_HZ
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 SAME = 0.92
 """Agreement of two waveforms above which they are one recording."""
 
-BRIEF_SECONDS, BRIEF_LOSS = 0.2, 0.02
+BRIEF_SECONDS, BRIEF_LOSS = 0.25, 0.03
 """Overlap of which few frames are compared, and the part of its agreement that it loses."""
 
 MAX_SHIFT = 0.6
@@ -40,16 +35,12 @@ def band(y: Matrix, sr: int) -> Sound | None:
     from scipy import fft
 
     n = _fast_length(len(y))
-    limited: Matrix = fft.irfft(fft.rfft(y - y.mean(), n) * _inside(n, sr), n)[: len(y)]
+    spectrum = fft.rfft(y - y.mean(), n)
+    spectrum[: int(np.ceil(LOW_HZ * n / sr))] = 0.0
+    spectrum[int(min(HIGH_HZ, 0.45 * sr) * n / sr) + 1 :] = 0.0
+    limited: Matrix = np.asarray(fft.irfft(spectrum, n), dtype=np.float32)[: len(y)]
     energy = float(limited @ limited)
     return Sound(limited, energy) if energy > max(1e-8 * float(y @ y), 1e-12) else None
-
-
-@lru_cache(maxsize=64)
-def _inside(n: int, sr: int) -> NDArray[np.bool_]:
-    """Return which frequencies of a transform of length `n` are in the band."""
-    frequencies = np.arange(n // 2 + 1) * (sr / n)
-    return (frequencies >= LOW_HZ) & (frequencies <= min(HIGH_HZ, 0.45 * sr))
 
 
 def agreement(a: Sound, b: Sound, sr: int) -> float:

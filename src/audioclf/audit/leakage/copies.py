@@ -146,7 +146,7 @@ def most_different(n_clips: int) -> int:
 def likely_pairs(spectra: Spectra) -> tuple[Pairs, bool]:
     """Return pairs of similar prints [shape=(n_pairs, 2)], the most likely first, and if all are.
 
-    At most twice as many pairs as clips and 4000 are rated by their coherence. Beyond `EXACT_LIMIT`
+    At most as many pairs as clips and 4000 more are rated by their coherence. Beyond `EXACT_LIMIT`
     prints only those are compared that are on the same side of `_BITS` random planes in one of
     `_TABLES` attempts (M. Charikar, "Similarity estimation techniques from rounding algorithms",
     STOC 2002).
@@ -156,7 +156,7 @@ def likely_pairs(spectra: Spectra) -> tuple[Pairs, bool]:
     if n <= FEW:
         return sounding[np.stack(np.triu_indices(n, 1), axis=1)], True
     rows = _amplitudes(spectra[sounding])
-    most = 2 * n + 4000
+    most = n + 4000
     found = _all_pairs(rows, most) if n <= EXACT_LIMIT else _bucket_pairs(rows, most)
     pairs = sounding[found.pairs]
     values = coherence(spectra, pairs)

@@ -281,23 +281,23 @@ def read_formats(
     ledger: Iterable[LedgerRow], remember: Remember = computed
 ) -> dict[str, FileFormat]:
     """Return the format of each clip that could be read; files behind a URL are not read again."""
-    rows = {row.clip.id: row for row in ledger if row.status == "ok" and row.info is not None}
-    file_of: dict[str, AudioSource] = {
-        key: getattr(row.clip.source, "recording", row.clip.source) for key, row in rows.items()
-    }
-    parts = [f"{row.digest} {_is_near(file_of[key])}" for key, row in rows.items()]
+    clips, names, infos, files, parts = [], [], [], [], []
+    for row in ledger:
+        if row.status == "ok" and row.info is not None:
+            file: AudioSource = getattr(row.clip.source, "recording", row.clip.source)
+            clips.append(row.clip.id)
+            names.append(file.name)
+            infos.append(row.info)
+            files.append(file)
+            parts.append(f"{row.digest} {_is_near(file)}")
 
     def read() -> list[str]:
-        files = {file.name: file for file in file_of.values()}
-        chunks = {name: _chunks_of(file) for name, file in files.items()}
-        return [chunks[file_of[key].name] for key in rows]  # without names: files may be moved
+        distinct = dict(zip(names, files, strict=True))
+        chunks = {name: _chunks_of(file) for name, file in distinct.items()}
+        return [chunks[name] for name in names]  # without names: files may be moved
 
-    chunks = remember("chunks", parts, read)
-    return {
-        key: _format(row.info, file_of[key].name, of_file)
-        for (key, row), of_file in zip(rows.items(), chunks, strict=True)
-        if row.info is not None
-    }
+    formats = map(_format, infos, names, remember("chunks", parts, read))
+    return dict(zip(clips, formats, strict=True))
 
 
 def _format(info: AudioInfo, name: str, chunks: str) -> FileFormat:
