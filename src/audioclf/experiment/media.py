@@ -61,13 +61,12 @@ def begin_plots(
 
 
 def _draw(_: None, parts: tuple[Any, ...]) -> dict[str, bytes]:
-    figures = {name: draw() for name, draw in plots_of(*parts).items()}
-    return {
-        f"{name}.{form}": content
-        for name, figure in figures.items()
-        if figure is not None
-        for form, content in saved(figure).items()
-    }
+    files = {}
+    for name, draw in plots_of(*parts).items():
+        figure = draw()
+        made = {} if figure is None else saved(figure)
+        files.update({f"{name}.{form}": content for form, content in made.items()})
+    return files
 
 
 def write_page(
