@@ -141,6 +141,8 @@ def _field_names(
         field = fields_of(_choose(models, data, registry)).get(str(part))
         if field is not None:
             models = _models_in(field.annotation)
+        if not models:  # a mapping of plain values has any keys
+            return []
         data = data[part]
     return sorted(fields_of(_choose(models, data, registry)))
 

@@ -202,7 +202,7 @@ def draw_examples(examples: Sequence[Example], featurizer: str, row_name: str) -
     rows = figure.subplots(len(examples), 2, squeeze=False)
     height = 2.0 * len(examples) + 0.6
     figure.subplots_adjust(
-        left=0.08, right=0.91, top=1 - 0.35 / height, bottom=0.5 / height, hspace=0.4, wspace=0.23
+        left=0.09, right=0.91, top=1 - 0.35 / height, bottom=0.5 / height, hspace=0.4, wspace=0.23
     )
     ranges = [np.ptp(example.features, axis=1) for example in examples]
     whole = [np.ptp(example.features) for example in examples]
