@@ -177,11 +177,6 @@ def test_an_override_can_swap_a_classifier_or_add_one(
         ("audit=no", '--set audit=no: audit: expected true or false, not "no"'),
         ("metrics=f1", '--set metrics=f1: metrics: expected a list, not "f1": write [f1]'),
         ("split=kfold", '--set split=kfold: split: expected a mapping, not "kfold": write {type: '),
-        (
-            "classifiers.v={type: vote, classifiers: {a: {type: svm}, b: {type: knn}}, features: m}",
-            "--set classifiers.v={type: vote, classifiers: {a: {type: svm}, b: {type: knn}}, features: "
-            'm}: classifiers.v.features: expected a mapping, not "m"',
-        ),
         ("svm.C=1", "--set svm.C=1: unknown key 'svm'. Did you mean 'classifiers.svm'?"),
         ("metrics.5=f1", "--set metrics.5=f1: there is no item 5; the list has 1, from 0"),
         ("nonsense", "--set nonsense: expected key=value, as in split.test_size=0.3"),
@@ -192,6 +187,12 @@ def test_an_override_can_swap_a_classifier_or_add_one(
 def test_a_bad_override_is_named(tmp_path: Path, override: str, line: str) -> None:
     text = MINIMAL + "seed: 1\nmetrics: [f1]\n"
     assert problems_of(tmp_path, text, override)[0].startswith(line)
+
+
+def test_a_text_instead_of_a_mapping_of_plain_values_is_named(tmp_path: Path) -> None:
+    members = "{type: vote, classifiers: {a: {type: svm}, b: {type: knn}}, features: mfcc}"
+    (line,) = problems_of(tmp_path, MINIMAL, f"classifiers.v={members}")
+    assert line.endswith('classifiers.v.features: expected a mapping, not "mfcc"')
 
 
 @pytest.mark.parametrize(
