@@ -105,11 +105,50 @@ def test_without_its_server_a_run_goes_on_with_new_interpreters() -> None:
 def test_a_server_with_several_threads_forks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "import threading, time; threading.Thread(target=time.sleep, args=[60], daemon=True)"
-    (tmp_path / "with_thread.py").write_text(f"{text}.start()")
+    text = "import threading; threading.Thread(target=threading.Event().wait).start()"
+    (tmp_path / "with_thread.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     server = ForkServer(["with_thread"])
     assert server.fork() is None
+    server.close()
+
+
+def test_a_folder_of_the_imports_ends_with_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Matplotlib makes one where its own folder cannot be written."""
+    folder = tmp_path / "of imports"
+    folder.mkdir()
+    text = f"import atexit, shutil; atexit.register(shutil.rmtree, {str(folder)!r})"
+    (tmp_path / "with_folder.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    server = ForkServer(["with_folder"])
+    worker = Worker(server)
+    worker.dismiss()
+    worker.close()
+    assert folder.exists()
+    server.close()
+    assert not folder.exists()
+
+
+def test_without_pidfds_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(pid: int) -> int:
+        raise PermissionError(pid)
+
+    monkeypatch.setattr(os, "pidfd_open", forbidden)
+    assert not ForkServer.is_available()
+
+
+def test_exit_codes_are_known_where_the_end_of_children_is_ignored() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        server = ForkServer()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    worker = Worker(server)
+    worker.load(pack(Job(tasks.leave)))
+    with pytest.raises(WorkerGoneError, match="exit code 5"):
+        worker.run(pack(5))
     server.close()
 
 
@@ -131,9 +170,10 @@ def test_closing_does_not_wait_for_imports(tmp_path: Path, monkeypatch: pytest.M
     assert not is_running(pid)
 
 
-def test_the_server_ends_with_the_run(tmp_path: Path) -> None:
+def test_the_server_ends_with_a_run_without_stderr(tmp_path: Path) -> None:
+    """Any file or socket may have the number of stderr there."""
     body = f"list(engine.map(tasks.deaf_for_ever, range(9), shared={str(tmp_path)!r}))"
-    run = start(body)
+    run = start(body, "sh", "-c", 'exec "$@" 2>&-', "sh")
     pids = wait_for(lambda: pids_in(tmp_path, 2))
     (server,) = {parent_of(pid) for pid in pids}
     assert server != run.pid

@@ -13,8 +13,9 @@ import pytest
 
 from audioclf.base.errors import EnvironmentMissingError
 from audioclf.engines import fork_server
-from audioclf.engines.base import WorkerDiedError, WorkerError
+from audioclf.engines.base import Job, WorkerDiedError, WorkerError, pack
 from audioclf.engines.local import ProcessEngine, ThreadEngine
+from audioclf.engines.process import Worker
 from audioclf.engines.sharing import packed
 from tests.conftest import REPO
 from tests.engines import tasks
@@ -171,6 +172,16 @@ def test_workers_that_cannot_start_are_reported_at_once(
     assert caught.value.message == "a worker process ended before it could begin: exit code 9"
 
 
+def test_a_file_named_as_a_module_of_python_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)
+    worker = Worker()
+    worker.load(pack(Job(tasks.square)))
+    worker.kill()
+
+
 def test_a_function_that_no_worker_can_read_is_reported_at_once(
     engine: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,9 +241,9 @@ except KeyboardInterrupt:
 """
 
 
-def start(body: str) -> subprocess.Popen[str]:
+def start(body: str, *through: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.replace("BODY", body)],
+        [*through, sys.executable, "-c", SCRIPT.replace("BODY", body)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPO), str(REPO / "src")])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -14,6 +14,7 @@ import json
 import os
 import pickle
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -51,6 +52,24 @@ def environment() -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
 
 
+def start_interpreter(program: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a new Python that calls `main` of a module of this package."""
+    path = json.dumps([str(path) for path in sys.path])
+    return subprocess.Popen(  # noqa: S603 - this interpreter, our own text
+        # With -P a file json.py in the working folder is not taken for the module.
+        [sys.executable, "-P", "-c", START.format(program), path, *arguments],
+        stderr=None if has_stderr() else subprocess.DEVNULL,
+        # In a process group of its own, because Ctrl-C reaches the whole group of the terminal.
+        **own_process_group(),
+        **options,
+    )
+
+
+def has_stderr() -> bool:
+    """Whether this process was started with stderr; else descriptor 2 is any file or socket."""
+    return sys.__stderr__ is not None
+
+
 class ForkServer:
     """The server, from the side of the process that started it.
 
@@ -60,14 +79,15 @@ class ForkServer:
     def __init__(self, modules: Iterable[str] = ()) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
-            path, number = json.dumps([str(path) for path in sys.path]), str(theirs.fileno())
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, our own text
-                [sys.executable, "-c", START.format("fork_server"), path, number, *modules],
+            number = theirs.fileno()
+            self._process = start_interpreter(
+                "fork_server",
+                str(number),
+                *modules,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[number],
                 env={**environment(), **_ARROW},
-                **own_process_group(),
             )
         self._answers = self._control.makefile("rb")
         self._lock = threading.Lock()
@@ -75,8 +95,12 @@ class ForkServer:
 
     @staticmethod
     def is_available() -> bool:
-        """Whether this system has all that the server needs."""
-        return LINUX and hasattr(os, "pidfd_open")
+        """Whether this system has all that the server needs; some containers forbid pidfds."""
+        try:
+            os.close(os.pidfd_open(os.getpid()))
+        except (AttributeError, OSError):
+            return False
+        return LINUX
 
     def fork(self) -> ForkedProcess | None:
         """Start a worker, once the server is ready; None if it cannot, or has ended."""
@@ -84,7 +108,7 @@ class ForkServer:
         their_answers, answers = os.pipe()
         try:
             surroundings = str(Path.cwd()), environment(), [str(path) for path in sys.path]
-            pid = self._ask(surroundings, [requests, answers, 2])
+            pid = self._ask(surroundings, [requests, answers, *([2] if has_stderr() else [])])
             ended = os.pidfd_open(pid)
         except (OSError, EOFError, pickle.UnpicklingError):
             os.close(their_requests)
@@ -162,11 +186,12 @@ class ForkedProcess:
 def main() -> None:
     """Serve the process that started this one, until it ends or closes the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, it leaves no exit codes
     for name in sys.argv[3:]:
         with suppress(Exception):  # a worker that needs it says why it cannot be imported
             import_module(name)
     if count_threads() > 1:
-        return
+        _end()  # now, for a thread may never end
     gc.collect()
     gc.freeze()
     server = os.getpid()
@@ -233,6 +258,7 @@ def _become_worker(
     os.environ.clear()
     os.environ.update(variables)
     sys.path[:] = path
+    atexit.unregister(shutil.rmtree)  # folders of imports, as of matplotlib, are of all workers
     numpy: Any = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed()  # else all workers have the same random numbers without a seed

@@ -7,16 +7,14 @@ inherited from the process that started it, and the user's script is not importe
 
 from __future__ import annotations
 
-import json
 import pickle
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from typing import Any, Literal
 
-from audioclf.base.system import kill_group, own_process_group
+from audioclf.base.system import kill_group
 from audioclf.engines import fork_server
 from audioclf.engines.base import unpack
 
@@ -36,7 +34,9 @@ class Worker:
 
     def __init__(self, server: fork_server.ForkServer | None = None) -> None:
         forked = server.fork() if server is not None else None
-        self._process = forked or _new_interpreter()
+        self._process = forked or fork_server.start_interpreter(
+            "worker", stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=fork_server.environment()
+        )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests = self._process.stdin
@@ -120,22 +120,6 @@ class Worker:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_SECONDS_TO_END)
         self.kill()
-
-
-def _new_interpreter() -> subprocess.Popen[bytes]:
-    # In a process group of its own, because Ctrl-C reaches the whole group of the terminal.
-    return subprocess.Popen(  # noqa: S603 - this interpreter, our own text
-        [
-            sys.executable,
-            "-c",
-            fork_server.START.format("worker"),
-            json.dumps([str(path) for path in sys.path]),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=fork_server.environment(),
-        **own_process_group(),
-    )
 
 
 def _how(returncode: int) -> str:
