@@ -263,6 +263,8 @@ def _fields_table(schema: Mapping[str, Any]) -> str:
 
 def _default(field: Mapping[str, Any]) -> str:
     value = field.get("default")
+    if field.get("type") == "object" and value == []:  # pairs, in a config a mapping
+        value = {}
     text = json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict) and len(text) > _MAX_DEFAULT:
         text = f"{{type: {value['type']}}}" if "type" in value else "see below"
@@ -288,8 +290,10 @@ def _one_type(field: Mapping[str, Any]) -> str:
         return f"a {field['x-audioclf-component']}"
     if field.get("type") == "array":
         return f"list of {_type(field['items'])}" if "items" in field else "list"
-    if field.get("type") == "object" and isinstance(field.get("additionalProperties"), dict):
-        return f"mapping to {_type(field['additionalProperties'])}"
+    if field.get("type") == "object":
+        by_name = [field.get("additionalProperties"), *field.get("patternProperties", {}).values()]
+        values = [value for value in by_name if isinstance(value, dict)]
+        return f"mapping to {_type(values[0])}" if values else "object"
     return str(field.get("type", "any"))
 
 

@@ -20,7 +20,7 @@ from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.experiment.run import run
 from audioclf.models.arrays import to_npy
-from audioclf.models.bundle.reading import load
+from audioclf.models.bundle.reading import load, open_bundle
 from audioclf.models.class_distance import ClassDistance
 from audioclf.models.refusal import RefusedError
 from audioclf.models.unknown import RowsOfTest, Search, UnknownRule, threshold
@@ -210,7 +210,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     result = run(config, out=root / "run")
     (note,) = (note for note in result.notes if "unknown" in note)
-    assert "10 % of known clips unknown" in note
+    assert "of known clips unknown (10 % allowed) and " in note
     assert result.model is not None
     return root
 
@@ -231,6 +231,9 @@ def test_a_model_says_unknown_and_so_does_predict(trained: Path, tmp_path: Path)
     shown = run_cli("model", "show", trained / "run").stdout
     assert "unknown by distance" in shown
     assert "clips refused of a class left out" in shown
+    card = open_bundle(trained / "run" / "model.audioclf").card
+    assert "Any other sound" not in card
+    assert " % of the clips of a class that was left out. The rest get the name of one" in card
 
 
 def test_segments_need_a_class_at_each_instant(trained: Path) -> None:

@@ -171,8 +171,8 @@ def test_a_tracker_gives_the_same_events_while_windows_arrive(
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["a=0.4", "0.5", "a=0.6"], "--threshold a=0.6: 0.4 is already that of the class 'a'"),
-        (["0.5", "0.5"], "--threshold 0.5: 0.5 is already that of all classes"),
+        (["a=0.4", "0.5", "a=0.6"], "--threshold a=0.6: class 'a' has the threshold 0.4 already"),
+        (["0.5", "0.5"], "--threshold 0.5: all classes have the threshold 0.5 already"),
     ],
 )
 def test_a_threshold_that_is_given_twice_is_refused(texts: list[str], message: str) -> None:

@@ -281,9 +281,10 @@ def _over_classes(shares: Sequence[float], seed: int) -> Interval | None:
 
 def sentence(record: Unknown) -> str:
     """Return the price of a rule, as the end of a sentence on the model."""
-    lost = f"calls {100 * record.lost:g} % of known clips unknown"
+    allowed = f"{100 * record.lost:g} %"
+    lost = f"calls {allowed} of known clips unknown"
     if record.measured_lost is not None:
-        lost += f" (measured: {_percent(record.measured_lost)})"
+        lost = f"calls {_percent(record.measured_lost)} of known clips unknown ({allowed} allowed)"
     if record.refused is None:
         return f"{lost}; no class could be left out, so the share of unknown sounds is not measured"
     refused, many = record.refused, len(record.by_class)

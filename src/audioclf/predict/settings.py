@@ -125,8 +125,8 @@ def read_thresholds(texts: Sequence[str]) -> tuple[float | None, dict[str, float
                 f"--threshold {text}: expected a number from 0 to 1, or CLASS=NUMBER for one class"
             )
         if name in values:
-            whose = f"the class {name!r}" if has_name else "all classes"
-            raise ConfigError(f"--threshold {text}: {values[name]:g} is already that of {whose}")
+            whose = f"class {name!r} has" if has_name else "all classes have"
+            raise ConfigError(f"--threshold {text}: {whose} the threshold {values[name]:g} already")
         values[name] = value
     return values.pop("", None), values
 

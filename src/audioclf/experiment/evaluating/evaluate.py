@@ -205,7 +205,7 @@ class _Evaluation:
             raise DatasetError(
                 f"{extraction.dataset.name}: all {len(ids)} clips are in the training of "
                 f"{' or '.join(each.name for each in self.models)}, so none is left",
-                hint="Name recordings that no model has met.",
+                hint="Name recordings that none of the models was trained on.",
             )
         kept = _without(extraction, trained)
         before, after = (each.dataset.class_counts for each in (extraction, kept))
