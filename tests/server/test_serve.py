@@ -247,8 +247,9 @@ def test_a_client_has_to_send_the_head_of_each_request_in_time(sent: bytes) -> N
         state, loop = ServerState(), asyncio.get_running_loop()
         opened = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
         async with opened, asyncio.timeout(30):
-            reader, writer = await asyncio.open_connection(*opened.sockets[0].getsockname())
-            writer.write(sent)
+            client = socket.create_connection(opened.sockets[0].getsockname())
+            client.sendall(sent)  # before the server begins to wait, however slow the machine is
+            reader, writer = await asyncio.open_connection(sock=client)
             received = asyncio.ensure_future(reader.read())
             while not received.done():
                 writer.write(b"a" if sent else b"")  # a byte of the head now and then
