@@ -19,6 +19,7 @@ from audioclf.audit.leakage.copies import EXACT_LIMIT, codes_of, find_copies, li
 from audioclf.audit.leakage.cost import cost_of_leakage
 from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.leakage.groups import guess_groups
+from audioclf.audit.remembered import remembered_in
 from audioclf.builtin.classifiers.knn import Knn
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.dataset.dataset import Clip, Dataset
@@ -352,14 +353,21 @@ def test_the_most_likely_pairs_are_compared_and_the_rest_is_told(
     assert "the 3 nearest pairs" in audit.summary
 
 
-def test_a_clip_that_is_gone_is_no_copy(root: Path) -> None:
-    write_wav(root / "chirp" / "again.wav", 0.5 * wav_of(root / "chirp" / "chirp0.wav"), SR)
+def test_a_clip_that_is_gone_is_no_copy_until_it_is_back(root: Path, tmp_path: Path) -> None:
+    copy, away = root / "chirp" / "again.wav", tmp_path / "away.wav"
+    write_wav(copy, 0.5 * wav_of(root / "chirp" / "chirp0.wav"), SR)
     dataset = dataset_in(root)
     found = extract(dataset, AUDIO, {"print": Fingerprint()})
-    (root / "chirp" / "again.wav").unlink()
     digests = [row.digest for row in found.ledger]
-    result = find_copies(dataset, digests, found.matrices["print"], AUDIO)
-    assert len(np.unique(result.sounds)) == len(dataset)
+    n_sounds = []
+    for before, after in ((copy, away), (away, copy)):
+        before.rename(after)
+        with remembered_in(tmp_path / "cache", AUDIO) as remember:
+            result = find_copies(
+                dataset, digests, found.matrices["print"], AUDIO, remember=remember
+            )
+        n_sounds.append(len(np.unique(result.sounds)))
+    assert n_sounds == [len(dataset), len(dataset) - 1]
 
 
 def leaky(n_groups: int = 6) -> tuple[Dataset, NDArray[np.float32]]:

@@ -91,15 +91,19 @@ def find_copies(
     samples = merged(files, codes_of([row.tobytes() for row in exact]))
     _, first = np.unique(samples, return_index=True)
 
-    def search() -> tuple[list[tuple[int, int]], int, bool]:
+    def search(*, tolerant: bool = False) -> tuple[list[tuple[int, int]], int, bool]:
         candidates, all_likely = likely_pairs(robust_part(prints)[first])
-        decode = _low_rate_decoder(dataset, audio, decoder)
+        decode = _low_rate_decoder(dataset, audio, decoder, tolerant=tolerant)
         same, n, all_compared = _same_pairs(
             first[candidates], len(dataset), decode, min(_SR, audio.sr)
         )
         return same, n, all_likely and all_compared
 
-    same, n_compared, complete = remember("near-duplicates", [*digests, prints], search)
+    try:
+        found = remember("near-duplicates", [*digests, prints], search)
+    except DecodeError:  # a file changed or went since the run: that is not to be remembered
+        found = search(tolerant=True)
+    same, n_compared, complete = found
     sounds = merged(samples, _linked(len(dataset), same))
     return Copies(files, samples, sounds, n_compared, complete)
 
@@ -259,8 +263,13 @@ def _cosines(rows: Matrix, low: Codes, high: Codes) -> Matrix:
     return cosines
 
 
-def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) -> Decode:
-    """Return a function, with a cache, from a position to the clip's band; None for no sound."""
+def _low_rate_decoder(
+    dataset: Dataset, audio: AudioConfig, decoder: Decoder, *, tolerant: bool
+) -> Decode:
+    """Return a function, with a cache, from a position to the clip's band; None for no sound.
+
+    If it is `tolerant`, a clip that cannot be decoded any more has none.
+    """
     seconds = min(audio.duration or LONGEST_SECONDS, LONGEST_SECONDS)
     low_rate = audio.model_copy(update={"sr": min(_SR, audio.sr), "duration": seconds})
 
@@ -274,7 +283,9 @@ def _low_rate_decoder(dataset: Dataset, audio: AudioConfig, decoder: Decoder) ->
             return kept[position]
         try:
             sound = band(decoder(dataset.clips[position], low_rate), low_rate.sr)
-        except DecodeError:  # changed or gone since the run
+        except DecodeError:
+            if not tolerant:
+                raise
             sound = None
         kept[position] = sound
         n_bytes += _size(sound)
