@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import soundfile
 
 from audioclf.base.errors import EXIT_ENVIRONMENT, EXIT_MODEL, EXIT_PARTIAL, EXIT_USAGE
+from audioclf.cli.predict import _summary
+from audioclf.predict.job import JobResult
 from tests.cli.test_startup import CALL
 from tests.conftest import imported_by, run_cli, run_process
 from tests.models.making import forged, made
@@ -187,3 +190,9 @@ def test_the_model_is_never_overwritten(bundle: Path, folder: Path, tmp_path: Pa
     done = run_cli("predict", bundle, folder, "--out", link, "--force", code=EXIT_USAGE)
     assert f"{link}: is an input of this command ({bundle}), and would be" in done.stderr
     assert bundle.read_bytes() == before
+
+
+def test_the_last_line_counts_all_labels() -> None:
+    labels = Counter({f"c{number}": 30 - number for number in range(12)})
+    last = _summary(JobResult(done=1, lines=labels.total(), labels=labels), Path("o.csv"))
+    assert last.endswith("c8 22, c9 21, others 39)")

@@ -245,7 +245,8 @@ def _summary(result: JobResult, out: Path) -> str:
     parts = [f"{result.done} recordings", f"{result.lines} lines"]
     parts += [f"{result.failed} failed"] if result.failed else []
     parts += [f"{result.skipped} were done before"] if result.skipped else []
-    labels = ", ".join(
-        f"{label or 'no label'} {number}" for label, number in result.labels.most_common(10)
-    )
-    return f"{', '.join(parts)} in {out}" + (f" ({labels})" if labels else "")
+    frequent = result.labels.most_common(10)
+    labels = [f"{label or 'no label'} {number}" for label, number in frequent]
+    if others := result.labels.total() - sum(number for _, number in frequent):
+        labels.append(f"others {others}")
+    return f"{', '.join(parts)} in {out}" + (f" ({', '.join(labels)})" if labels else "")

@@ -187,10 +187,12 @@ class Classifier(Combination):
         """Return why `mixup` must not fit it to mixtures of rows; None if it may.
 
         Override it if a fit holds out rows, with these fields, in another way than by `uses_groups`
-        or `holds_out_rows`: a mixture would be of both sides.
+        or `holds_out_rows`: a mixture may join them with training rows.
         """
         if self.uses_groups or self.holds_out_rows():
-            return "holds out rows with these fields, and mixtures would be of both sides"
+            return (
+                "holds out rows with these fields, and a mixture may join them with training rows"
+            )
         return None
 
     def fit_memory(self, n_rows: int, n_columns: int, n_classes: int) -> int:

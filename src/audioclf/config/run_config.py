@@ -80,8 +80,8 @@ class RunConfig(Settings):
     """Split into training and test clips, the same for all pipelines."""
 
     classifiers: dict[PipelinePart, AnyClassifier] = Field(min_length=1)
-    """Classifiers by name; each is combined with each featurizer, an ensemble with `features` with
-    those that it names."""
+    """Classifiers by name; each is combined with each featurizer, but an ensemble with `features`
+    only with those that it names."""
 
     metrics: tuple[MetricName, ...] = Field(default=("accuracy", "balanced_accuracy"), min_length=1)
     """Metrics; the first is the main metric. The default for several labels per clip is

@@ -88,5 +88,8 @@ class GradientBoosting(FromSklearn):
     @override
     def refuses_mixtures(self) -> str | None:
         if self.n_iter_no_change is not None:
-            return "holds out rows for early stopping, and mixtures would be of both sides"
+            return (
+                "holds out rows for early stopping, and a mixture may join them with training "
+                "rows: set `n_iter_no_change: null`"
+            )
         return super().refuses_mixtures()

@@ -111,7 +111,10 @@ class HistGradientBoosting(FromSklearn):
     @override
     def refuses_mixtures(self) -> str | None:
         if self.early_stopping is True:  # `auto` counts clips, and mixtures are of one
-            return "holds out rows for early stopping, and mixtures would be of both sides"
+            return (
+                "holds out rows for early stopping, and a mixture may join them with training "
+                "rows: set `early_stopping: false`"
+            )
         return super().refuses_mixtures()
 
 
