@@ -121,9 +121,10 @@ def begin_named(
 ) -> BegunFit | None:
     """Begin the fit of the pipeline that the config names as the final one, if it names one.
 
-    It begins before the fits of the folds, as it takes longest, if there is memory for both.
+    It begins before the fits of the folds, as it takes longest, if there is memory for one fit more
+    than there are workers: they get a copy of the matrix for it.
     """
-    if fits.at_once < (1 if processes is None else processes.workers):
+    if processes is not None and fits.at_once <= processes.workers:
         return None
     for pipeline in pipelines:
         if pipeline.name == config.final:
