@@ -98,6 +98,15 @@ def test_every_page_that_code_names_exists() -> None:
             assert (REPO / name).is_file(), f"{path}: {name}"
 
 
+def test_benchmarks_import_modules_that_exist() -> None:
+    imported = re.compile(r"^(?:from|import) ((?:audioclf|tests)\.[\w.]+)", re.MULTILINE)
+    for path in (REPO / "benchmarks").glob("**/*.py"):
+        for name in imported.findall(path.read_text(encoding="utf-8")):
+            root = REPO / "src" if name.startswith("audioclf") else REPO
+            module = root.joinpath(*name.split("."))
+            assert module.is_dir() or module.with_suffix(".py").is_file(), f"{path}: {name}"
+
+
 def test_no_page_and_no_hint_installs_a_package_that_is_not_registered() -> None:
     for pattern in (
         "*.md",
