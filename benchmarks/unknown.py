@@ -11,10 +11,10 @@ import numpy as np
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.extra_settings import UnknownConfig
 from audioclf.evaluation.fitting import fit_final
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
-from audioclf.evaluation.extra_settings import UnknownConfig
 from audioclf.models.unknown import Search
 
 N_CLASSES, N_CLIPS, N_GROUPS, N_COLUMNS, N_NEW, LOST = 6, 300, 30, 8, 10_000, 0.05

@@ -1,4 +1,4 @@
-"""Agreement of two waveforms at the best shift, by which copies are told from other takes."""
+"""Agreement of two waveforms at the best shift, by which copies differ from other takes."""
 
 from __future__ import annotations
 
