@@ -176,6 +176,14 @@ def test_an_override_can_swap_a_classifier_or_add_one(
         ("audio.rate=1", "--set audio.rate=1: unknown key 'rate' in audio. Known here: "),
         ("audit=no", '--set audit=no: audit: expected true or false, not "no"'),
         ("metrics=f1", '--set metrics=f1: metrics: expected a list, not "f1": write [f1]'),
+        (
+            "augment=[{type: gain, db: [1, 2, 3]}]",
+            "--set augment=[{type: gain, db: [1, 2, 3]}]: augment.0.db: expected at most 2 items",
+        ),
+        (
+            "augment=[{type: gain, db: [1]}]",
+            "--set augment=[{type: gain, db: [1]}]: augment.0.db: expected at least 2 items, not [",
+        ),
         ("split=kfold", '--set split=kfold: split: expected a mapping, not "kfold": write {type: '),
         ("svm.C=1", "--set svm.C=1: unknown key 'svm'. Did you mean 'classifiers.svm'?"),
         ("metrics.5=f1", "--set metrics.5=f1: there is no item 5; the list has 1, from 0"),

@@ -61,6 +61,10 @@ def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Reg
     if error["type"] == "missing":
         missing = error["loc"][-1]
         around = in_data(source.data, error["loc"][:-1])
+        if isinstance(missing, int):
+            name, given = ".".join(map(str, around)), _shown(error["input"])
+            message = f"{name}: expected at least {missing + 1} items, not {given}"
+            return Problem(source.position(around), message)
         message = f"key {missing!r} is missing{_inside((*around, missing))}"
         return Problem(source.position(around), message)
     message = _words(error)
@@ -106,6 +110,8 @@ def _words(error: Any) -> str:
         return f"{given!r} is not known. {hint}" if given is not None else "needs a `type`"
     if _HEX_PATTERN.search(message):
         return f"expected a SHA-256, 64 digits from 0 to f, not {_shown(error['input'])}"
+    if length := re.search(r"should have (at (?:most|least) \d+ items?) after", message):
+        return f"expected {length[1]}, not {_shown(error['input'])}"
     wanted = _WANTED.get(error["type"]) or message.removeprefix("Input should be ").rstrip(".")
     text = f"expected {wanted}, not {_shown(error['input'])}"
     return f"{text}: write [{error['input']}]" if wanted == "a list" else text
