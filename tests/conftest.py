@@ -75,8 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep what collection has made out of all garbage collections to come: it stays to the end."""
-    gc.freeze()
+    """Collect garbage again; `gc.freeze` would hide from Hypothesis that its generator is in use."""
     gc.enable()
 
 
