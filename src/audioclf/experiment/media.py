@@ -55,16 +55,14 @@ def begin_plots(
         return dict
     examples = examples_of(config, extraction, cache_folder)
     parts = config, metrics, results, extraction.dataset, examples
-    n_shares = processes.workers if processes is not None else 1
-    drawn = begun(processes, _draw, [(share, n_shares) for share in range(n_shares)], shared=parts)
-    return lambda: {name: content for files in drawn() for name, content in files.items()}
+    # One process draws them all, since to import matplotlib takes as long as several plots.
+    drawn = begun(processes, _draw, [None], shared=parts)
+    return lambda: drawn()[0]
 
 
-def _draw(share: tuple[int, int], parts: tuple[Any, ...]) -> dict[str, bytes]:
-    """Draw one of `n` shares of the plots of a run."""
-    first, n = share
+def _draw(_: None, parts: tuple[Any, ...]) -> dict[str, bytes]:
     files = {}
-    for name, draw in list(plots_of(*parts).items())[first::n]:
+    for name, draw in plots_of(*parts).items():
         figure = draw()
         made = {} if figure is None else saved(figure)
         files.update({f"{name}.{form}": content for form, content in made.items()})
