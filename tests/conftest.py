@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage again; `gc.freeze` would hide from Hypothesis that its generator is in use."""
+    """Collect garbage again; `gc.freeze` would hide the generator of Hypothesis from its check."""
     gc.enable()
 
 
