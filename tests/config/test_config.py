@@ -119,10 +119,13 @@ def test_a_file_that_is_no_mapping_is_no_config(tmp_path: Path, text: str) -> No
     assert problems_of(tmp_path, text) == ["c.yaml: expected a mapping with keys such as `dataset`"]
 
 
-def test_flatten_needs_a_bound(tmp_path: Path) -> None:
+def test_a_problem_of_several_keys_is_located_at_the_one_to_change(tmp_path: Path) -> None:
     text = MINIMAL.replace("{type: mel}", "{type: mel, pooling: {type: flatten}}")
-    lines = problems_of(tmp_path, text)
-    assert "featurizers.mel.pooling is `flatten`, which needs an audio.duration" in lines[0]
+    flat = "c.yaml:3:29: featurizers.mel.pooling is `flatten`, which needs an audio.duration"
+    assert problems_of(tmp_path, text)[0].startswith(flat)
+    final = "c.yaml:6:8: final: no pipeline is named 'knn'; use best, none, or one of svm"
+    assert problems_of(tmp_path, f"{MINIMAL}final: knn\n") == [final]
+    assert problems_of(tmp_path, f"{MINIMAL}copies: 2\n")[0].startswith("c.yaml:6:9: copies: ")
 
 
 @pytest.mark.parametrize("word", ["no", "1e3", "0x10", "null", "007"])

@@ -68,10 +68,13 @@ def problem(source: YamlSource, error: Any, root: type[BaseModel], registry: Reg
         message = f"key {missing!r} is missing{_inside((*around, missing))}"
         return Problem(source.position(around), message)
     message = _words(error)
+    if not location:  # of several keys: the message begins with the one to change
+        place = in_data(source.data, message.partition(" ")[0].rstrip(":").split("."))
+        return Problem(source.position(place), message)
     if message.startswith("expected a mapping,") and isinstance(error["input"], str):
         has_type = "type" in _field_names(source.data, location, root, registry)
         message += f": write {{type: {error['input']}}}" if has_type else ""
-    return Problem(source.position(location), f"{where}: {message}" if where else message)
+    return Problem(source.position(location), f"{where}: {message}")
 
 
 def _leftover(source: YamlSource, part: Location, root: type[BaseModel], registry: Registry) -> str:
