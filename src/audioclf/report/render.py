@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,18 +55,9 @@ def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str
     `name.css` if there is one. Text in `view` is escaped; `data` becomes JSON by the id of its
     element.
     """
-    import jinja2
     from jinja2.utils import htmlsafe_json_dumps
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("audioclf.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for filter_ in (words.shown, words.breakable, words.number, words.count):
-        environment.filters[filter_.__name__] = filter_
+    environment = _environment()
     script = _source(environment, _SHARED_SCRIPT) + _source(environment, f"{name}.js")
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     sheets = dict.fromkeys((_SHARED_STYLE, f"{name}.css"))
@@ -80,6 +72,23 @@ def rendered(name: str, view: Mapping[str, Any], data: Mapping[str, Any]) -> str
         script_hash=f"sha256-{base64.b64encode(digest).decode('ascii')}",
         **texts,
     )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Return the environment of all pages, which keeps its compiled templates."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("audioclf.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for filter_ in (words.shown, words.breakable, words.number, words.count):
+        environment.filters[filter_.__name__] = filter_
+    return environment
 
 
 def _source(environment: jinja2.Environment, name: str) -> str:

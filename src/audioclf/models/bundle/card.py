@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from audioclf.models.bundle.manifest import Manifest
 from audioclf.models.calibration.records import Abstention, Interval
+
+if TYPE_CHECKING:
+    import jinja2
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~&$:@]|(?<=www)\.)", re.IGNORECASE)
 _MAX_CLASSES = 50
@@ -30,6 +34,24 @@ def model_card(
     Notes are findings of the audits, which limit the results; `terms` are terms of use by
     component, and `graph` describes the ONNX graph in the bundle.
     """
+    versions, plugins = manifest.versions, manifest.components.values()
+    shown = [n for n in ("python", "scikit-learn", "numpy", "librosa") if n in versions]
+    made_with = sorted({f"{item.distribution} {item.version}" for item in plugins})
+    return _template().render(
+        manifest=manifest,
+        notes=notes,
+        terms=terms or {},
+        graph=graph,
+        numbers=_numbers,
+        most_classes=_MAX_CLASSES,
+        abstention_rows=abstention_rows,
+        made_with=[*made_with, *(f"{name} {versions[name]}" for name in shown)],
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    """Return the template, compiled once: that takes longer than all else of a small model."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -41,19 +63,7 @@ def model_card(
         keep_trailing_newline=True,
         finalize=lambda value: escaped(value) if isinstance(value, str) else value,
     )
-    versions, plugins = manifest.versions, manifest.components.values()
-    shown = [n for n in ("python", "scikit-learn", "numpy", "librosa") if n in versions]
-    made_with = sorted({f"{item.distribution} {item.version}" for item in plugins})
-    return environment.get_template("card.md.jinja").render(
-        manifest=manifest,
-        notes=notes,
-        terms=terms or {},
-        graph=graph,
-        numbers=_numbers,
-        most_classes=_MAX_CLASSES,
-        abstention_rows=abstention_rows,
-        made_with=[*made_with, *(f"{name} {versions[name]}" for name in shown)],
-    )
+    return environment.get_template("card.md.jinja")
 
 
 def escaped(text: str) -> str:
