@@ -19,6 +19,7 @@ from audioclf.audio.ogg import OggPages
 from audioclf.audio.pcm import PcmLayout, read_pcm
 from audioclf.base.errors import DecodeError
 from audioclf.base.limits import Limits
+from audioclf.base.pickling import by_fields
 from audioclf.dataset.decoders import Decoder
 from audioclf.dataset.sources import RemoteSource
 
@@ -54,6 +55,8 @@ class AudioInfo:
     channels: int
     frames: int
     warnings: tuple[str, ...] = ()
+
+    __reduce__ = by_fields
 
     @property
     def seconds(self) -> float:

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from audioclf.base.errors import DatasetError
+from audioclf.base.pickling import by_fields
 from audioclf.base.text import html_table
 from audioclf.dataset.label_cells import read_number
 from audioclf.dataset.label_sets import class_names, in_order, split_labels
@@ -61,6 +62,8 @@ class Clip:
     weight: float = 1.0
     only_trains: bool = False
     subgroups: tuple[tuple[str, str], ...] = ()
+
+    __reduce__ = by_fields
 
     def _repr_html_(self) -> str:
         facts = {key: getattr(self, key) for key in ("label", "group", "fold", "start", "end")}

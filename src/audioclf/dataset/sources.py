@@ -131,6 +131,10 @@ class FileSource(AudioSource):
 
     path: Path
 
+    @override
+    def __reduce__(self) -> tuple[object, ...]:
+        return _file_source, (str(self.path),)
+
     @property
     @override
     def name(self) -> str:
@@ -152,6 +156,10 @@ class FileSource(AudioSource):
     @override
     def digest(self) -> str:
         return content_digest(self)
+
+
+def _file_source(path: str) -> FileSource:
+    return FileSource(Path(path))
 
 
 @dataclass(frozen=True, slots=True)

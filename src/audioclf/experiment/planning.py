@@ -29,7 +29,7 @@ from audioclf.evaluation.splits import Fold, Splits
 from audioclf.features.cache import DEFAULT_MAX_BYTES, FeatureCache
 from audioclf.features.extraction import CHUNK, make_plans
 from audioclf.features.matrix import MEMORY_SHARE
-from audioclf.features.worker import BATCH_BYTES, Chunk, LedgerRow, Plan, featurize_chunk
+from audioclf.features.worker import BATCH_BYTES, LedgerRow, Plan, Work, featurize_chunk
 from audioclf.report.media import MEDIA_MB
 from audioclf.runs.plots import MAX_EXAMPLES
 
@@ -173,18 +173,20 @@ class _Probe:
         steps = np.linspace(0, len(order) - 1, min(_MAX_PROBED, len(order)))
         positions = np.argsort(order, kind="stable")[steps.round().astype(np.intp)]
         clips = tuple(dataset.clips[position] for position in positions)
-        featurize_chunk(Chunk(0, clips[:1], audio, plans))  # imports what is needed
+        work = Work(audio, plans)
+        featurize_chunk(clips[:1], work)  # imports what is needed
         started = time.perf_counter()
-        result = featurize_chunk(Chunk(0, clips, audio, plans))
+        result = featurize_chunk(clips, work)
         new_seconds = (time.perf_counter() - started) / len(clips)
-        usable = [index for index, row in enumerate(result.ledger) if row.status == "ok"]
-        failures = tuple(row.message for row in result.ledger if row.status != "ok")
+        ledger = result.ledger(clips)
+        usable = [index for index, row in enumerate(ledger) if row.status == "ok"]
+        failures = tuple(row.message for row in ledger if row.status != "ok")
         if not usable:
             raise DatasetError(
                 f"{dataset.name}: none of the {len(clips)} clips that were probed can be used; the "
                 f"first: {failures[0]}"
             )
-        ledger = [result.ledger[index] for index in usable]
+        ledger = [ledger[index] for index in usable]
         views = [view for item in plans for view in item.views]
         new = [[view for view in views if not _is_cached(folder, view, row)] for row in ledger]
         cached = sum(not missing for missing in new) / len(ledger)

@@ -20,17 +20,17 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, FeatureError
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Origins, described
-from audioclf.dataset.dataset import Dataset
+from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
 from audioclf.features.cache_key import KeyMaker
 from audioclf.features.matrix import keep_rows, new_matrix
 from audioclf.features.worker import (
     CacheUse,
-    Chunk,
     ChunkResult,
     LedgerRow,
     Plan,
+    Work,
     featurize_chunk,
     plan_featurizer,
 )
@@ -104,11 +104,8 @@ def extract(
     # A time limit holds for each clip, so then a chunk has only one.
     is_limited = isinstance(engine, ProcessEngine) and engine.seconds is not None
     size = 1 if is_limited else CHUNK
-    chunks = [
-        Chunk(start, dataset.clips[start : start + size], audio, plans, cache_folder)
-        for start in range(0, len(dataset), size)
-    ]
-    collector.run(engine or SerialEngine(), chunks)
+    starts, work = range(0, len(dataset), size), Work(audio, plans, cache_folder)
+    collector.run(engine or SerialEngine(), starts, size, work)
     return collector.extraction()
 
 
@@ -203,43 +200,32 @@ class _Collector:
         self.progress = progress
         self.done = 0
 
-    def run(self, engine: Engine, chunks: Sequence[Chunk]) -> None:
-        """Featurize the chunks; the clips of a chunk whose worker died are repeated one by one."""
-        failed_chunks: list[Chunk] = []
-        for index, outcome in engine.map(featurize_chunk, chunks):
-            chunk = chunks[index]
-            if isinstance(outcome, ChunkResult):
-                self._take(outcome)
-            elif isinstance(outcome, WorkerDiedError) and len(chunk.clips) > 1:
-                failed_chunks.append(chunk)
+    def run(self, engine: Engine, starts: Sequence[int], size: int, work: Work) -> None:
+        """Featurize the clips in chunks; those of one whose worker died are repeated singly."""
+        singles: list[int] = []
+        clips = self.dataset.clips
+        chunks = [clips[start : start + size] for start in starts]
+        for index, outcome in engine.map(featurize_chunk, chunks, shared=work):
+            start, stop = starts[index], starts[index] + len(chunks[index])
+            if isinstance(outcome, WorkerDiedError) and size > 1:
+                singles += range(start, stop)
             elif isinstance(outcome, WorkerDiedError):
-                self._take_death(chunk, outcome)
+                self._take(start, _death(clips[start], outcome))
+            elif isinstance(outcome, ChunkResult):
+                self._take(start, outcome)
             else:
                 raise outcome
-        if failed_chunks:
-            singles = [
-                replace(chunk, start=chunk.start + offset, clips=(clip,))
-                for chunk in failed_chunks
-                for offset, clip in enumerate(chunk.clips)
-            ]
-            self.run(engine, singles)
+        if singles:
+            self.run(engine, singles, 1, work)
 
-    def _take(self, result: ChunkResult) -> None:
-        stop = result.start + len(result.ledger)
-        self.ledger[result.start : stop] = result.ledger
+    def _take(self, start: int, result: ChunkResult) -> None:
+        stop = start + len(result.outcomes)
+        self.ledger[start:stop] = result.ledger(self.dataset.clips[start:stop])
         for name, rows in result.rows.items():
-            self.matrices[name][result.start : stop] = rows
+            self.matrices[name][start:stop] = rows
         self.cache.add(result.cache)
-        self.done += len(result.ledger)
+        self.done += len(result.outcomes)
         self.progress(self.done, len(self.dataset))
-
-    def _take_death(self, chunk: Chunk, outcome: WorkerDiedError) -> None:
-        (clip,) = chunk.clips
-        happened = "ended the worker process"
-        if outcome.is_late:
-            happened = f"took too long and was ended: {outcome.how}"
-        message = f"{clip.source.name}: decoding or featurizing it {happened}"
-        self._take(ChunkResult(chunk.start, [LedgerRow(clip, "failed", message)]))
 
     def extraction(self) -> Extraction:
         """Return the features of the clips that did not fail."""
@@ -265,6 +251,14 @@ class _Collector:
         notes = (*self.notes, *conversions.sentences(), *conversions.cut(), *short)
         plans = {plan.name: plan for plan in self.plans}
         return Extraction(dataset, matrices, tuple(ledger), fingerprint, self.cache, notes, plans)
+
+
+def _death(clip: Clip, outcome: WorkerDiedError) -> ChunkResult:
+    happened = "ended the worker process"
+    if outcome.is_late:
+        happened = f"took too long and was ended: {outcome.how}"
+    message = f"{clip.source.name}: decoding or featurizing it {happened}"
+    return ChunkResult([("failed", message)])
 
 
 def _short_notes(rows: Sequence[LedgerRow], plans: Sequence[Plan], sr: int) -> Iterator[str]:

@@ -79,11 +79,9 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Some clips of a dataset with all that a worker needs to featurize them."""
+class Work:
+    """All that a worker needs to featurize clips, but for the clips."""
 
-    start: int
-    clips: tuple[Clip, ...]
     audio: AudioConfig
     plans: tuple[Plan, ...]
     cache_folder: Path | None = None
@@ -115,12 +113,18 @@ class CacheUse:
 
 @dataclass
 class ChunkResult:
-    """A ledger row for each clip of a chunk, and by plan a row of features, 0 where it failed."""
+    """The outcome of each clip of a chunk, and by plan a row of features, 0 where it failed.
 
-    start: int
-    ledger: list[LedgerRow]
+    An outcome holds the fields of a ledger row behind the clip, which need not be sent back.
+    """
+
+    outcomes: list[tuple[Any, ...]]
     rows: dict[str, Matrix] = field(default_factory=dict)
     cache: CacheUse = field(default_factory=CacheUse)
+
+    def ledger(self, clips: Iterable[Clip]) -> list[LedgerRow]:
+        """Return the ledger rows of the clips of the chunk."""
+        return [LedgerRow(clip, *each) for clip, each in zip(clips, self.outcomes, strict=True)]
 
 
 def plan_featurizer(
@@ -150,18 +154,18 @@ def plan_featurizer(
     return Plan(name, featurizer, label, n_bins, n_frames, width, keys, note=note)
 
 
-def featurize_chunk(chunk: Chunk) -> ChunkResult:
-    """Return a ledger row for every clip and a row of features for those that can be used."""
-    cache = None if chunk.cache_folder is None else FeatureCache(chunk.cache_folder)
-    n_clips = len(chunk.clips)
-    rows = {p.name: np.zeros((n_clips, p.row_width), dtype=np.float32) for p in chunk.plans}
-    result = ChunkResult(chunk.start, [], rows)
+def featurize_chunk(clips: Sequence[Clip], work: Work) -> ChunkResult:
+    """Return an outcome for every clip and a row of features for those that can be used."""
+    cache = None if work.cache_folder is None else FeatureCache(work.cache_folder)
+    n_clips = len(clips)
+    rows = {p.name: np.zeros((n_clips, p.row_width), dtype=np.float32) for p in work.plans}
+    result = ChunkResult([], rows)
     frames: Frames = {}
-    for batch in _batches(chunk, cache):
-        done = len(result.ledger)
-        for plan in chunk.plans:
-            _fill(rows[plan.name][done : done + len(batch)], plan, batch, chunk, cache, frames)
-        result.ledger += [item.ledger_row() for item in batch]
+    for batch in _batches(clips, work, cache):
+        done = len(result.outcomes)
+        for plan in work.plans:
+            _fill(rows[plan.name][done : done + len(batch)], plan, batch, work, cache, frames)
+        result.outcomes += [item.outcome() for item in batch]
     if cache is not None:
         cache.flush()
         warnings = [cache.warning] if cache.warning else []
@@ -169,12 +173,14 @@ def featurize_chunk(chunk: Chunk) -> ChunkResult:
     return result
 
 
-def _batches(chunk: Chunk, cache: FeatureCache | None) -> Iterator[list[_Loaded]]:
+def _batches(
+    clips: Iterable[Clip], work: Work, cache: FeatureCache | None
+) -> Iterator[list[_Loaded]]:
     """Load the clips of a chunk; yield them as soon as they fill `BATCH_BYTES`."""
     batch: list[_Loaded] = []
     n_bytes = 0
-    for clip in chunk.clips:
-        batch.append(_Loaded(clip, chunk, cache))
+    for clip in clips:
+        batch.append(_Loaded(clip, work, cache))
         n_bytes += batch[-1].n_bytes
         if n_bytes >= BATCH_BYTES:
             yield batch
@@ -187,14 +193,14 @@ def _fill(
     rows: Matrix,
     plan: Plan,
     batch: Sequence[_Loaded],
-    chunk: Chunk,
+    work: Work,
     cache: FeatureCache | None,
     frames: Frames,
 ) -> None:
     """Pool the features of each clip into its row, view beside view."""
     for number, view in enumerate(plan.views):
         columns = slice(number * plan.width, (number + 1) * plan.width)
-        for row, features in zip(rows, _matrices(view, batch, chunk, cache, frames), strict=True):
+        for row, features in zip(rows, _matrices(view, batch, work, cache, frames), strict=True):
             if features is not None:
                 row[columns] = view.featurizer.pooling.pool(features, view.max_frames)
 
@@ -203,10 +209,9 @@ def featurize_clip(
     clip: Clip, audio: AudioConfig, plans: Sequence[Plan], cache: FeatureCache | None = None
 ) -> dict[str, Matrix]:
     """Return the features of one clip by the name of the featurizer, not pooled; the plain view."""
-    plans = tuple(plan.views[0] for plan in plans)
-    chunk = Chunk(0, (clip,), audio, plans)
-    item = _Loaded(clip, chunk, cache)
-    matrices = {plan.name: _matrices(plan, [item], chunk, cache, {})[0] for plan in plans}
+    work = Work(audio, tuple(plan.views[0] for plan in plans))
+    item = _Loaded(clip, work, cache)
+    matrices = {plan.name: _matrices(plan, [item], work, cache, {})[0] for plan in work.plans}
     if item.error is not None:
         raise item.error
     return {name: features for name, features in matrices.items() if features is not None}
@@ -215,7 +220,7 @@ def featurize_clip(
 class _Loaded:
     """One clip: its digest, its cached features, and its waveform if some are not cached."""
 
-    def __init__(self, clip: Clip, chunk: Chunk, cache: FeatureCache | None) -> None:
+    def __init__(self, clip: Clip, work: Work, cache: FeatureCache | None) -> None:
         self.clip = clip
         self.error: AudioclfError | None = None
         self.digest = ""
@@ -224,20 +229,20 @@ class _Loaded:
         self.y: Matrix | None = None
         self.cached: dict[str, Matrix] = {}
         try:
-            self._load(chunk, cache)
+            self._load(work, cache)
         except DecodeError as exc:
             self.error = exc
 
-    def _load(self, chunk: Chunk, cache: FeatureCache | None) -> None:
+    def _load(self, work: Work, cache: FeatureCache | None) -> None:
         source = self.clip.source
         stamp = source.stamp()
         self.digest = source.digest()
-        views = [view for plan in chunk.plans for view in plan.views]
+        views = [view for plan in work.plans for view in plan.views]
         if cache is not None:
             self._look_up(views, cache)
         if len(self.cached) == len(views):
             return
-        decoded = decode(source, chunk.audio)
+        decoded = decode(source, work.audio)
         if source.stamp() != stamp:
             raise DecodeError(f"{source.name}: changed while it was read")
         self.y, self.info, self.seconds = decoded.y, decoded.info, decoded.seconds
@@ -270,13 +275,13 @@ class _Loaded:
         facts = {item.name: getattr(self.info, item.name) for item in fields(self.info)}
         return {**facts, "warnings": warnings, "seconds": self.seconds}
 
-    def ledger_row(self) -> LedgerRow:
+    def outcome(self) -> tuple[Any, ...]:
         if self.error is not None:
             located = isinstance(self.error, DecodeError)
             where = "" if located else f"{self.clip.source.name}: "
-            return LedgerRow(self.clip, "failed", " ".join(f"{where}{self.error.message}".split()))
+            return "failed", " ".join(f"{where}{self.error.message}".split())
         message = "; ".join(self.info.warnings) if self.info else ""
-        return LedgerRow(self.clip, "ok", message, self.info, self.seconds, self.digest)
+        return "ok", message, self.info, self.seconds, self.digest
 
 
 def _info_from(meta: Mapping[str, Any], clip: Clip) -> AudioInfo:
@@ -286,7 +291,7 @@ def _info_from(meta: Mapping[str, Any], clip: Clip) -> AudioInfo:
 
 
 def _matrices(
-    plan: Plan, loaded: Sequence[_Loaded], chunk: Chunk, cache: FeatureCache | None, frames: Frames
+    plan: Plan, loaded: Sequence[_Loaded], work: Work, cache: FeatureCache | None, frames: Frames
 ) -> list[Matrix | None]:
     """Return the features of each clip, cached or computed; computed ones are then cached.
 
@@ -295,7 +300,7 @@ def _matrices(
     fresh = [item for item in loaded if item.y is not None and plan.name not in item.cached]
     ys = [item.y for item in fresh if item.y is not None]
     steady = plan.featurizer.has_steady_frames()
-    for item, features in zip(fresh, featurize(plan, ys, chunk.audio.sr), strict=True):
+    for item, features in zip(fresh, featurize(plan, ys, work.audio.sr), strict=True):
         if not isinstance(features, FeatureError) and item.y is not None and steady:
             features = _steady(features, (plan.name, len(item.y)), frames, plan.label)
         if isinstance(features, FeatureError):
