@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from audioclf.base import machine
 from audioclf.components import code_digest
 from audioclf.components.component import Component
 from audioclf.components.discovery import discover
@@ -91,4 +92,5 @@ def test_a_library_that_a_plugin_does_not_require_is_found(make_dist: Any, on_pa
     metadata = site / "audioclf_careless-1.0.dist-info" / "METADATA"
     metadata.write_text(f"{metadata.read_text()}Requires-Dist: Joblib>=1\n")
     code_digest._requirements.cache_clear()
+    machine._installed.cache_clear()
     assert run_check(careless, check).status == "ok"

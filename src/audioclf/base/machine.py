@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -128,17 +129,40 @@ def rare_gc() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def versions_behind(distributions: Iterable[str]) -> dict[str, str]:
-    """Return the versions of Python, of these distributions, and of their direct requirements."""
-    names = set(distributions)
-    for name in tuple(names):
-        with suppress(metadata.PackageNotFoundError):
-            names |= {_name(requirement) for requirement in metadata.requires(name) or ()}
+def versions_behind(distributions: Iterable[str], more: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of Python, of these distributions and their direct requirements.
+
+    `more`: distributions without their requirements.
+    """
+    places = import_path()
+    names = {*distributions, *more}.union(*(_installed(n, places)[1] for n in distributions))
     versions = {"python": platform.python_version()}
     for name in sorted(names):
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
+        if version := _installed(name, places)[0]:
+            versions[name] = version
     return versions
+
+
+def import_path() -> tuple[tuple[str, int], ...]:
+    """Return the places of `sys.path` and when they changed, on which depends what is installed."""
+    return tuple((place, _changed(place)) for place in sys.path)
+
+
+def _changed(place: str) -> int:
+    try:
+        return Path(place or ".").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@cache
+def _installed(name: str, _: tuple[tuple[str, int], ...]) -> tuple[str, frozenset[str]]:
+    """Return the version of a distribution, empty if there is none, and what it requires."""
+    try:
+        found = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return "", frozenset()
+    return found.version, frozenset(map(_name, found.requires or ()))
 
 
 def _name(requirement: str) -> str:

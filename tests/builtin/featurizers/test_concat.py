@@ -3,6 +3,7 @@ import json
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from audioclf.audio.settings import AudioConfig
+from audioclf.base import machine
 from audioclf.base.errors import ConfigError, FeatureError
 from audioclf.builtin.featurizers.concat import Concat
 from audioclf.builtin.featurizers.mel import MelSpectrogram
@@ -228,13 +230,14 @@ def test_the_cache_key_follows_the_libraries_of_a_parts_plugin(
 
     def key() -> KeyMaker | None:
         code_digest._requirements.cache_clear()
+        machine._installed.cache_clear()
         return KeyMaker.make(audio=config.audio, featurizer=featurizer, origins=origins)
 
     before = key()
     assert before is not None
-    version = metadata.version
-    later = {"pluggy": "99"}
-    monkeypatch.setattr(metadata, "version", lambda name: later.get(name) or version(name))
+    later = {"pluggy": SimpleNamespace(version="99", requires=None)}
+    find = metadata.distribution
+    monkeypatch.setattr(metadata, "distribution", lambda name: later.get(name) or find(name))
     assert key() != before
     assert discover().origins_of(concat(a=Mfcc(), b=Broken())) == ()
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -281,11 +279,7 @@ def _provenance(component: Component, registry: Registry) -> Provenance:
 def _versions(made_by: Iterable[Provenance]) -> dict[str, str]:
     """Return the versions of the numeric libraries, and of the plugins and their requirements."""
     plugins = {item.distribution for item in made_by} - {"audioclf"}
-    versions = versions_behind(plugins)
-    for name in _NUMERIC:
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return dict(sorted(versions.items()))
+    return dict(sorted(versions_behind(plugins, _NUMERIC).items()))
 
 
 def _zipped(draft: Manifest, files: Mapping[str, bytes]) -> bytes:
