@@ -84,3 +84,13 @@ def test_the_row_is_as_wide_as_promised(
         row = pooling.pool(features(n_bins, n_frames), 17)
         assert row.dtype == np.float32
         assert row.shape == (pooling.width(n_bins, 17),)
+
+
+@pytest.mark.parametrize("pooling", [Flatten(), Stats(deltas=True)])
+def test_a_row_does_not_depend_on_the_clips_that_are_pooled_with_it(
+    pooling: Flatten | Stats,
+) -> None:
+    matrices = [features(20, n_frames, seed) for seed, n_frames in enumerate([30, 31, 30] * 30)]
+    matrices += [np.asfortranarray(features(20, 30, seed)) for seed in range(3)]
+    for row, matrix in zip(pooling.pool_many(matrices, 30), matrices, strict=True):
+        np.testing.assert_array_equal(row, pooling.pool(matrix, 30))

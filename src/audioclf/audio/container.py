@@ -157,7 +157,8 @@ def _check(container: Container, stream: BinaryIO, name: str, limits: Limits) ->
     if kind in {"WAV", "RF64"}:
         header = check_wav(stream, size, name, limits)
         check_format(header.sr, header.channels, name, limits)
-        return replace(container, pcm=header.pcm, codec=header.codec)
+        warnings = container.warnings
+        return Container(kind, start, size, header.pcm, warnings, codec=header.codec)
     if kind == "W64":
         check_w64(stream, size, name)
     elif kind == "AIFF":

@@ -78,7 +78,8 @@ def decode(source: AudioSource, audio: AudioConfig, limits: Limits | None = None
     info = checked_length(info, len(frames), count, source.name)
     mono = Mono(source.name, source.channel or audio.channel, limits)
     y = mono.of(frames)
-    info = replace(info, warnings=(*info.warnings, *mono.warnings()))
+    if warnings := mono.warnings():
+        info = replace(info, warnings=(*info.warnings, *warnings))
     return Decoded(resample(y, info.sr, audio.sr), audio.sr, info)
 
 

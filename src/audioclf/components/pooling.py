@@ -6,6 +6,9 @@ Rows have the same width for clips of all lengths: `flatten` pads or cuts to the
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import annotated_types as at
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 Statistic = Literal["mean", "std"]
 Percentile = Annotated[float, at.Ge(0.0), at.Le(100.0)]
+
+_VALUES_TOGETHER = 1 << 15
+"""Values that are summarised together: so few that they stay in the processor's cache."""
 
 
 class Flatten(Settings):
@@ -52,6 +58,12 @@ class Flatten(Settings):
         rows = np.full((max_frames, n_bins), self.pad, dtype=np.float32)
         rows[:kept] = features[:, :kept].T
         return rows.ravel()
+
+    def pool_many(
+        self, matrices: Sequence[NDArray[np.float32]], max_frames: int
+    ) -> list[NDArray[np.float32]]:
+        """Return the row of each matrix, equal to `pool`."""
+        return [self.pool(features, max_frames) for features in matrices]
 
     def to_onnx(self, graph: OnnxGraph, matrix: str, max_frames: int) -> str:
         """Add the nodes of `pool` and return the value of the row [shape=(width,)], float32."""
@@ -115,12 +127,31 @@ class Stats(Settings):
 
         If a clip has fewer frames than segments, a segment holds its nearest frame.
         """
+        return self.pool_many([features], max_frames)[0]
+
+    def pool_many(
+        self, matrices: Sequence[NDArray[np.float32]], max_frames: int
+    ) -> list[NDArray[np.float32]]:
+        """Return the row of each matrix, equal to `pool`.
+
+        Every bin is summarised alone, so those of matrices of one shape and order in memory, by
+        which sums are rounded, are summarised together.
+        """
         import numpy as np
 
-        parts = self._summarise(features)
-        if self.deltas:
-            parts += self._summarise(delta(features, self.delta_width))
-        return np.concatenate(parts, dtype=np.float32, casting="same_kind")
+        alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+        for place, features in enumerate(matrices):
+            alike.setdefault((features.shape, features.strides), []).append(place)
+        rows: dict[int, NDArray[np.float32]] = {}
+        for group in chain.from_iterable(_in_blocks(*item) for item in alike.items()):
+            bins = np.concatenate([matrices[place] for place in group])
+            parts = self._summarise(bins)
+            if self.deltas:
+                parts += self._summarise(delta(bins, self.delta_width))
+            by_bin = np.array(parts, dtype=np.float32).reshape(len(parts), len(group), -1)
+            pooled = by_bin.transpose(1, 0, 2).reshape(len(group), -1)
+            rows.update(zip(group, pooled, strict=True))
+        return [rows[place] for place in range(len(matrices))]
 
     def to_onnx(self, graph: OnnxGraph, matrix: str, max_frames: int) -> str:
         """Add the nodes of `pool` and return the value of the row [shape=(width,)], float32."""
@@ -167,6 +198,13 @@ class Stats(Settings):
         if self.percentiles:
             parts += _percentiles(features, self.percentiles)
         return parts + _moments(exact, self.segment_statistics, _bounds(n_frames, self.segments))
+
+
+def _in_blocks(alike: tuple[tuple[int, ...], ...], places: list[int]) -> Iterator[list[int]]:
+    """Yield the places of matrices of one shape and order, a few at a time."""
+    size = max(1, _VALUES_TOGETHER // prod(alike[0]))
+    for start in range(0, len(places), size):
+        yield places[start : start + size]
 
 
 Pooling = Annotated[Flatten | Stats, Field(discriminator="type")]

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from typing_extensions import override
 
 from audioclf.base.errors import DatasetError, DecodeError
+from audioclf.base.pickling import by_path
 from audioclf.base.system import open_without_waiting
 from audioclf.dataset.archive import ZipMember
 from audioclf.dataset.remote import (
@@ -131,9 +132,7 @@ class FileSource(AudioSource):
 
     path: Path
 
-    @override
-    def __reduce__(self) -> tuple[object, ...]:
-        return _file_source, (str(self.path),)
+    __reduce__ = by_path
 
     @property
     @override
@@ -141,9 +140,9 @@ class FileSource(AudioSource):
         return str(self.path)
 
     @override
-    def open(self) -> BinaryIO:
+    def open(self, buffering: int = -1) -> BinaryIO:
         with reading(self.name):
-            stream = open(self.path, "rb", opener=open_without_waiting)  # noqa: SIM115
+            stream = open(self.path, "rb", buffering, opener=open_without_waiting)  # noqa: SIM115
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
             raise DecodeError(f"{self.name}: not a regular file")
@@ -156,10 +155,6 @@ class FileSource(AudioSource):
     @override
     def digest(self) -> str:
         return content_digest(self)
-
-
-def _file_source(path: str) -> FileSource:
-    return FileSource(Path(path))
 
 
 @dataclass(frozen=True, slots=True)

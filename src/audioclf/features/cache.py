@@ -20,8 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
+from io import FileIO
 from pathlib import Path
 
 from audioclf.base.errors import ResultError
@@ -54,6 +53,7 @@ _PENDING_SECONDS = 1.0
 _SMALL_BYTES = 8 * MIB
 _MERGED_BYTES = 64 * MIB
 _MOST_SMALL = 64
+_MOST_OPEN = 32
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
@@ -108,11 +108,13 @@ class FeatureCache:
     Disk errors make no call fail: an unreadable entry is computed again, and if nothing can be
     written, `warning` gives the reason and the run goes on.
 
-    The folder is made by the first `flush`; files in it that are not of a cache are never touched.
-    `close` holds it to `max_bytes`, if they are given.
+    Packs that were read remain open until `flush`. The folder is made by the first `flush`; files
+    in it that are not of a cache are never touched. `close` holds it to `max_bytes`, if they are
+    given.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int | None = DEFAULT_MAX_BYTES) -> None:
+        self._open: dict[str, FileIO] = {}
         self.folder = folder
         self.max_bytes = max_bytes
         self.hits = self.misses = self.damaged = self.written = 0
@@ -163,8 +165,9 @@ class FeatureCache:
                 self.flush()
 
     def flush(self) -> None:
-        """Write the collected entries into a pack."""
+        """Write the collected entries into a pack, and close the packs that were read."""
         with self._lock:
+            self._close_packs()
             entries, self._pending = self._pending, {}
             if not entries or self.warning is not None:
                 return
@@ -251,22 +254,36 @@ class FeatureCache:
         return PruneResult(n_entries, sum(file.bytes for file in removed))
 
     def _read(self, keys: Sequence[str], *, again: bool = True) -> dict[str, bytes]:
-        """Return the bytes of entries; each pack is opened once."""
+        """Return the bytes of entries."""
         contents: dict[str, bytes] = {}
-        places = sorted(self._places(keys).items(), key=itemgetter(1))
-        for name, group in groupby(places, key=lambda item: item[1].pack):
-            # Without a buffer and a path object, which take half the time of a short entry.
-            with suppress(OSError), open(f"{self._root}{os.sep}{name}", "rb", 0) as stream:  # noqa: PTH123
-                for key, place in group:
-                    stream.seek(place.start)
-                    contents[key] = stream.read(place.stop - place.start)
-                if time.time() - os.fstat(stream.fileno()).st_mtime > _HOUR:
-                    os.utime(self._root / name)  # the last use is noted once an hour
-        missing = [key for key, _ in places if key not in contents]
+        places = self._places(keys)
+        for key, (name, start, stop) in places.items():
+            with suppress(OSError):
+                stream = self._open.get(name) or self._opened(name)
+                stream.seek(start)
+                contents[key] = stream.read(stop - start)
+        missing = [key for key in places if key not in contents]
         if missing and again:  # another process has merged or pruned their pack
             self._refresh(changed=True)
             contents |= self._read(missing, again=False)
         return contents
+
+    def _opened(self, name: str) -> FileIO:
+        if len(self._open) >= _MOST_OPEN:
+            self._close_packs()
+        stream = self._open[name] = FileIO(f"{self._root}{os.sep}{name}")
+        if time.time() - os.fstat(stream.fileno()).st_mtime > _HOUR:
+            with suppress(OSError):
+                os.utime(self._root / name)  # the last use is noted once an hour
+        return stream
+
+    def __del__(self) -> None:
+        self._close_packs()
+
+    def _close_packs(self) -> None:
+        for stream in self._open.values():
+            stream.close()
+        self._open.clear()
 
     def _places(self, keys: Sequence[str]) -> dict[str, Place]:
         places = self._index.find(keys)

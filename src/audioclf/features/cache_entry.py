@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ class Entry:
     """Features of one clip, and its facts, which are otherwise known only after decoding.
 
     `features` ([shape=(n_bins, n_frames)], float32): finite, neither side 0; read-only when it
-    comes from the cache.
+    comes from the cache. Entries may share their `meta`.
     """
 
     features: NDArray[np.float32]
@@ -50,12 +51,21 @@ def unpack(key: str, content: bytes) -> Entry | None:
     if not is_whole(content):
         return None
     stop = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
-    stored = json.loads(str(content[_LENGTH_BYTES:stop], "utf-8"))
-    if stored["key"] != key:
+    head = content[_LENGTH_BYTES:stop]
+    start = b'{"key":"%s","meta":' % key.encode()
+    if not head.startswith(start):
         return None
-    values = np.frombuffer(memoryview(content)[stop:-_DIGEST_BYTES], dtype=_FLOAT)
-    features = values.astype(np.float32, copy=False).reshape(stored["shape"])
-    return Entry(features, stored["meta"])
+    meta, shape = head[len(start) : -1].rsplit(b',"shape":', 1)
+    rows, columns = _parsed(shape)
+    count = rows * columns
+    features = np.frombuffer(content, _FLOAT, count, stop).astype(np.float32, copy=False)
+    return Entry(features.reshape(rows, columns), _parsed(meta))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: bytes) -> Any:
+    """Parse JSON that several entries share: the facts of a clip, and a shape."""
+    return json.loads(text)
 
 
 def is_whole(content: bytes) -> bool:

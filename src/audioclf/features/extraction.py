@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
-CHUNK = 32
-"""Clips that are decoded and featurized together; no result depends on it."""
+CHUNK, LARGE_CHUNK, MANY_CHUNKS = 32, 128, 64
+"""Clips that are decoded and featurized together: of many clips more; no result depends on it."""
 
 Progress = Callable[[int, int], None]
 """Called with (clips done, clips in all)."""
@@ -103,7 +103,7 @@ def extract(
     collector = _Collector(dataset, plans, cache_use or CacheUse(), progress, audio)
     # A time limit holds for each clip, so then a chunk has only one.
     is_limited = isinstance(engine, ProcessEngine) and engine.seconds is not None
-    size = 1 if is_limited else CHUNK
+    size = 1 if is_limited else max(CHUNK, min(LARGE_CHUNK, len(dataset) // MANY_CHUNKS))
     starts, work = range(0, len(dataset), size), Work(audio, plans, cache_folder)
     collector.run(engine or SerialEngine(), starts, size, work)
     return collector.extraction()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,8 @@ from audioclf.base.errors import AudioclfError, DecodeError, FeatureError
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.guard import FOREIGN, guard, recorded
 from audioclf.dataset.dataset import Clip
-from audioclf.features.cache import FeatureCache
+from audioclf.dataset.snapshot import snapshot
+from audioclf.features.cache import FeatureCache, opened_cache
 from audioclf.features.cache_entry import Entry
 from audioclf.features.cache_key import KeyMaker
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
+_HEADER_FACTS = ("container", "subtype", "sr", "channels", "frames")
+"""Fields of `AudioInfo` without the warnings."""
 Frames = dict[tuple[str, int], int]  # by the name of the plan and the number of samples
 BATCH_BYTES = 32 * 2**20
 """Memory of decoded clips and cached features from which on they are featurized and released."""
@@ -156,18 +159,17 @@ def plan_featurizer(
 
 def featurize_chunk(clips: Sequence[Clip], work: Work) -> ChunkResult:
     """Return an outcome for every clip and a row of features for those that can be used."""
-    cache = None if work.cache_folder is None else FeatureCache(work.cache_folder)
     n_clips = len(clips)
     rows = {p.name: np.zeros((n_clips, p.row_width), dtype=np.float32) for p in work.plans}
     result = ChunkResult([], rows)
     frames: Frames = {}
-    for batch in _batches(clips, work, cache):
-        done = len(result.outcomes)
-        for plan in work.plans:
-            _fill(rows[plan.name][done : done + len(batch)], plan, batch, work, cache, frames)
-        result.outcomes += [item.outcome() for item in batch]
+    with opened_cache(work.cache_folder) as cache:
+        for batch in _batches(clips, work, cache):
+            done = len(result.outcomes)
+            for plan in work.plans:
+                _fill(rows[plan.name][done : done + len(batch)], plan, batch, work, cache, frames)
+            result.outcomes += [item.outcome() for item in batch]
     if cache is not None:
-        cache.flush()
         warnings = [cache.warning] if cache.warning else []
         result.cache = CacheUse(cache.hits, cache.written, cache.damaged, warnings)
     return result
@@ -200,9 +202,12 @@ def _fill(
     """Pool the features of each clip into its row, view beside view."""
     for number, view in enumerate(plan.views):
         columns = slice(number * plan.width, (number + 1) * plan.width)
-        for row, features in zip(rows, _matrices(view, batch, work, cache, frames), strict=True):
-            if features is not None:
-                row[columns] = view.featurizer.pooling.pool(features, view.max_frames)
+        matrices = _matrices(view, batch, work, cache, frames)
+        good = [place for place, features in enumerate(matrices) if features is not None]
+        kept = [features for features in matrices if features is not None]
+        pooled = view.featurizer.pooling.pool_many(kept, view.max_frames)
+        for place, row in zip(good, pooled, strict=True):
+            rows[place, columns] = row
 
 
 def featurize_clip(
@@ -234,7 +239,7 @@ class _Loaded:
             self.error = exc
 
     def _load(self, work: Work, cache: FeatureCache | None) -> None:
-        source = self.clip.source
+        source = snapshot(self.clip.source)
         stamp = source.stamp()
         self.digest = source.digest()
         views = [view for plan in work.plans for view in plan.views]
@@ -272,7 +277,7 @@ class _Loaded:
         # An entry is found by content, so it must not depend on the name of the file.
         remarks = name_remarks(self.info.container, self.clip.source.file.name)
         warnings = tuple(text for text in self.info.warnings if text not in remarks)
-        facts = {item.name: getattr(self.info, item.name) for item in fields(self.info)}
+        facts = {name: getattr(self.info, name) for name in _HEADER_FACTS}
         return {**facts, "warnings": warnings, "seconds": self.seconds}
 
     def outcome(self) -> tuple[Any, ...]:
@@ -285,9 +290,9 @@ class _Loaded:
 
 
 def _info_from(meta: Mapping[str, Any], clip: Clip) -> AudioInfo:
-    facts = {key: value for key, value in meta.items() if key != "seconds"}
-    remarks = name_remarks(facts["container"], clip.source.file.name)
-    return AudioInfo(**{**facts, "warnings": (*remarks, *facts["warnings"])})
+    facts = {name: meta[name] for name in _HEADER_FACTS}
+    remarks = name_remarks(meta["container"], clip.source.file.name)
+    return AudioInfo(**facts, warnings=(*remarks, *meta["warnings"]))
 
 
 def _matrices(
