@@ -89,3 +89,10 @@ def test_a_run_on_windows_has_the_same_files(toy_config: Path, option: tuple[str
     subprocess.run([sys.executable, "-m", "audioclf", *args, "--out", folder / "here"], check=True)
     for name in ("predictions.csv", "folds.csv"):
         assert (folder / "windows" / name).read_bytes() == (folder / "here" / name).read_bytes()
+
+
+def test_the_end_of_a_process_keeps_output_and_what_was_registered() -> None:
+    code = "import atexit; from audioclf.base.system import end_process; "
+    code += "atexit.register(print, 'then'); print('first'); end_process(3)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "first\nthen\n")

@@ -75,6 +75,9 @@ def test_jobs_and_engines_change_no_byte(
     monkeypatch.setattr("audioclf.experiment.run.MANY_CLIPS", 0)  # processes are begun early
     out = tmp_path / "other"
     audioclf.run(shared_config, overrides=NAMED, out=out, cache=False, **options)
+    page = (out / REPORT).read_bytes()
+    report_again(out, registry=discover())
+    assert (out / REPORT).read_bytes() == page  # of which parts were made beside the plots
     assert_same(one, out)
     assert_same_page(one, out)
 

@@ -14,7 +14,7 @@ import pytest
 from audioclf.base.errors import ResultError
 from audioclf.report.run.outcomes import outcome_of
 from audioclf.report.run.overview import pipelines_view
-from audioclf.report.run.page import build_report, report_again, write_report
+from audioclf.report.run.page import build_report, report_again
 from audioclf.report.words import shown
 from tests.conftest import imported_by
 from tests.report.builders import HOSTILE, Tones, finish_run, make_run
@@ -455,5 +455,5 @@ def test_a_run_that_was_cut_off_has_no_page(finished: Path) -> None:
     whole = (finished / "metrics.json").read_bytes()
     (finished / "metrics.json").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ResultError, match=r"metrics\.json"):
-        write_report(finished)
+        report_again(finished, sound=False)
     assert not (finished / "report.html").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import signal
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, NoReturn, cast
 
 LINUX = sys.platform == "linux"
 WINDOWS = os.name == "nt"
@@ -54,6 +55,18 @@ def end_with_parent() -> None:
     """
     if LINUX:
         ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def end_process(code: int) -> NoReturn:
+    """End this process, with what was registered for its end, but without waiting for threads.
+
+    Python would take all modules and objects apart first, 0.3-0.5 s after a large run.
+    """
+    atexit._run_exitfuncs()  # noqa: SLF001 - `os._exit` does not
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def count_threads() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import signal
 import sys
+import threading
 import traceback
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,7 @@ from typer.core import TyperGroup
 from audioclf._version import __version__
 from audioclf.base.errors import AudioclfError, Terminated, stop_code, stop_words
 from audioclf.base.machine import limit_threads_at_start
+from audioclf.base.system import end_process
 from audioclf.cli.help import format_examples, is_verbose, set_verbose, with_help
 from audioclf.cli.options import new_app
 from audioclf.cli.terminal import complain, prepare_streams, stdout_for_results
@@ -184,4 +186,10 @@ def main() -> None:
     prepare_streams()
     limit_threads_at_start()
     signal.signal(signal.SIGTERM, _terminate)
-    app(prog_name="audioclf")
+    try:
+        app(prog_name="audioclf")
+    except SystemExit as exc:
+        if not isinstance(exc.code, int):
+            raise
+        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001
+        end_process(exc.code)

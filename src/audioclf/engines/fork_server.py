@@ -24,12 +24,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 from audioclf.base.machine import THREAD_VARIABLES
 from audioclf.base.system import (
     LINUX,
     count_threads,
+    end_process,
     end_with_parent,
     kill_group,
     own_process_group,
@@ -191,7 +192,7 @@ def main() -> None:
         with suppress(Exception):  # a worker that needs it says why it cannot be imported
             import_module(name)
     if count_threads() > 1:
-        _end()  # now, for a thread may never end
+        end_process(0)  # now, for a thread may never end
     gc.collect()
     gc.freeze()
     server = os.getpid()
@@ -199,7 +200,7 @@ def main() -> None:
     if fork is not None:
         _become_worker(server, *fork)
         worker.main()
-    _end()
+    end_process(0)
 
 
 _Fork = tuple[list[int], str, dict[str, str], list[str]]
@@ -232,15 +233,6 @@ def _serve(control: socket.socket) -> _Fork | None:
             kill_group(pid)
         os.waitpid(pid, 0)
     return None
-
-
-def _end() -> NoReturn:
-    """End this process; to take its modules apart would need a third of a second."""
-    atexit._run_exitfuncs()  # noqa: SLF001 - `os._exit` does not
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(0)
 
 
 def _become_worker(

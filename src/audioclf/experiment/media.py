@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from audioclf.config.run_config import RunConfig
-from audioclf.dataset.dataset import Dataset
 from audioclf.engines.ahead import begun
 from audioclf.engines.local import ProcessEngine
 from audioclf.evaluation.results import PipelineResult
@@ -16,8 +16,10 @@ from audioclf.features.extraction import Extraction
 from audioclf.features.waveform import cached_in, waveform_plan
 from audioclf.features.worker import featurize_clip
 from audioclf.runs.figures import saved
-from audioclf.runs.folder import RunFolder
+from audioclf.runs.folder import RECORD, REPORT, RunFolder
 from audioclf.runs.plots import MAX_EXAMPLES, Example, plots_of
+from audioclf.runs.reading import read_run
+from audioclf.runs.tables import read_json
 
 
 def examples_of(
@@ -69,19 +71,41 @@ def _draw(_: None, parts: tuple[Any, ...]) -> dict[str, bytes]:
     return files
 
 
-def write_page(
+def begin_page(
     config: RunConfig,
     folder: RunFolder,
-    dataset: Dataset,
+    extraction: Extraction,
     cache_folder: Path | None,
     results: Sequence[PipelineResult] = (),
-) -> Path | None:
-    """Write `report.html` if the config asks for it."""
-    if not config.report.html:
-        return None
-    from audioclf.report.clips import DatasetClips
-    from audioclf.report.run.page import write_report
+    *,
+    now: bool = False,
+) -> Callable[[], Path | None]:
+    """Return what writes `report.html` of a finished run, if the config asks for it.
 
-    with cached_in(cache_folder) as decoder:
-        clips = DatasetClips(dataset, config.audio, decoder=decoder, limits=config.limits)
-        return write_report(folder.path, results, clips=clips, budget_mb=config.report.media_mb)
+    With `now`, the parts that show metrics, predictions and clips are made at once.
+    """
+    if not config.report.html:
+        return lambda: None
+    from audioclf.report.clips import DatasetClips
+    from audioclf.report.render import write_page
+    from audioclf.report.run.page import begin_report
+
+    dataset = extraction.dataset
+    facts = {"name": dataset.name, "fingerprint": extraction.fingerprint, "clips": len(dataset)}
+
+    def begun() -> Callable[..., str]:
+        run = read_run(folder.path, results, {"dataset": facts})
+        with cached_in(cache_folder) as decoder:
+            clips = DatasetClips(dataset, config.audio, decoder=decoder, limits=config.limits)
+            return begin_report(run, clips=clips, budget_mb=config.report.media_mb)
+
+    finish = None
+    if now:
+        with suppress(Exception):  # the run is complete without its page
+            finish = begun()
+
+    def write() -> Path:
+        html = (finish or begun())(read_json(folder.path / RECORD))
+        return write_page(folder.path / REPORT, html)
+
+    return write

@@ -184,24 +184,20 @@ class _Run:
                 return self._go(Prepared(self.config, self.registry, dataset), engine)
 
     def _go(self, prepared: Prepared, engine: Engine) -> RunResult:
-        from audioclf.experiment.media import write_page
-
         with self._timed("load"):
             prepared.check()
         with self._timed("features"):
             extraction = self._extract(prepared, engine)
         with self._timed("evaluate"):
             evaluation = self._evaluate(prepared, extraction, engine)
-        result = self._report(prepared, extraction, evaluation, engine)
+        result, page = self._report(prepared, extraction, evaluation, engine)
         fits, seconds = self.state.fits(), self.seconds
         record = make_record(prepared, self.resources, result, extraction, fits, seconds)
         self.folder.write_json(RECORD, record)
         result = replace(result, remarks=tuple(self.state.remarks()))
         self.state.finish()
         self.progress("page", 0, 1)
-        cache, results = self.resources.cache_folder, evaluation.results
-        page = write_page(self.config, self.folder, extraction.dataset, cache, results)
-        return replace(result, report=page)
+        return replace(result, report=page())
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -281,21 +277,26 @@ class _Run:
 
     def _report(
         self, prepared: Prepared, extraction: Extraction, evaluation: _Evaluation, engine: Engine
-    ) -> RunResult:
-        """Write metrics, audits, models and plots; models are made beside audits and plots."""
-        from audioclf.experiment.media import begin_plots
-        from audioclf.runs.writing import write_audits, write_plots, write_results
+    ) -> tuple[RunResult, Callable[[], Path | None]]:
+        """Write metrics, audits, models and plots; return what writes the page as well.
 
+        Worker processes make audits and plots, meanwhile this one does all the rest.
+        """
+        from audioclf.experiment.media import begin_page, begin_plots
+        from audioclf.runs.writing import write_audits, write_metrics, write_plots, write_tables
+
+        cache, processes = self.resources.cache_folder, _processes(engine)
         with self._timed("report"):
             audits = self._begin_audits(extraction, evaluation, engine)
             result = self._summarise(prepared, extraction, evaluation)
             splits, results = evaluation.splits, evaluation.results
-            metrics = write_results(self.folder, result, extraction, splits, results)
-            folder = self.resources.cache_folder
-            parts = self.config, extraction, metrics, results, folder, _processes(engine)
-            plots = begin_plots(*parts)
+            metrics = write_metrics(self.folder, result, extraction, splits, results)
+            plots = begin_plots(self.config, extraction, metrics, results, cache, processes)
+            write_tables(self.folder, result, extraction, splits, results)
         fitted = self._fit_final(result, extraction, evaluation)
         with self._timed("report"):
+            parts = self.config, self.folder, extraction, cache, results
+            page = begin_page(*parts, now=processes is not None and processes.is_running)
             if audits is not None:
                 self.progress("audits", 0, 1)
                 result = replace(result, audits=tuple(audits()))
@@ -305,7 +306,7 @@ class _Run:
         with self._timed("report"):
             self.progress("pictures", 0, 1)
             write_plots(self.folder, plots())
-        return result
+        return result, page
 
     def _begin_audits(
         self, extraction: Extraction, evaluation: _Evaluation, engine: Engine

@@ -153,12 +153,17 @@ class SavedRun:
         return named(self.pipelines, pipeline)
 
 
-def read_run(path: str | Path, results: Sequence[PipelineResult] = ()) -> SavedRun:
-    """Read a run folder; of the `results` in memory, the predictions are not read again."""
+def read_run(
+    path: str | Path, results: Sequence[PipelineResult] = (), record: dict[str, Any] | None = None
+) -> SavedRun:
+    """Read a run folder; of the `results` in memory, the predictions are not read again.
+
+    `record` is that of a run whose folder has none yet.
+    """
     folder = Path(path)
     if not folder.is_dir():
         raise ResultError(f"{folder}: no such run folder", hint="Give the folder of a run.")
-    if not (folder / files.RECORD).is_file():
+    if record is None and not (folder / files.RECORD).is_file():
         content = "a run that did not finish" if (folder / files.CONFIG).is_file() else "no run"
         inside = [path.parent for path in folder.glob(f"*/{files.RECORD}")]
         one = f"Name one of the runs in it, such as {max(inside)}." if inside else None
@@ -166,11 +171,9 @@ def read_run(path: str | Path, results: Sequence[PipelineResult] = ()) -> SavedR
             f"{folder}: holds {content}: {files.RECORD} is missing",
             hint=one or "Run its config again, or give another.",
         )
-    config, record, metrics = (
-        read_config(folder),
-        read_json(folder / files.RECORD),
-        read_json(folder / files.METRICS),
-    )
+    config = read_config(folder)
+    record = record or read_json(folder / files.RECORD)
+    metrics = read_json(folder / files.METRICS)
     with naming(folder / files.RECORD):
         str(record["dataset"]["fingerprint"]), int(record["dataset"]["clips"])
     with naming(folder / files.METRICS):

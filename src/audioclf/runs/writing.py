@@ -56,24 +56,34 @@ def _ledger_line(row: LedgerRow) -> LedgerLine:
     return LedgerLine._make((*named, *facts, round(row.seconds, 6), row.digest, recording))
 
 
-def write_results(
+def write_metrics(
     folder: RunFolder,
     result: RunResult,
     extraction: Extraction,
     splits: Splits,
     results: Sequence[PipelineResult],
 ) -> dict[str, Any]:
-    """Write folds, predictions, metrics and comparison; return the content of `metrics.json`."""
-    tables = _Tables(result, extraction.dataset, splits, results)
-    folder.write_csv(names.FOLDS, FoldRow._fields, tables.folds())
-    folder.write_csv(names.PREDICTIONS, tables.prediction_columns(), tables.predictions())
-    metrics = tables.metrics()
+    """Write metrics and comparison; return the content of `metrics.json`."""
+    metrics = _Tables(result, extraction.dataset, splits, results).metrics()
     folder.write_json(names.METRICS, metrics)
     if result.comparison is not None:
         folder.write_json(names.COMPARISON, result.comparison.to_data())
     if result.learning_curve is not None:
         write_learning_curve(folder, result.learning_curve)
     return metrics
+
+
+def write_tables(
+    folder: RunFolder,
+    result: RunResult,
+    extraction: Extraction,
+    splits: Splits,
+    results: Sequence[PipelineResult],
+) -> None:
+    """Write folds and predictions."""
+    tables = _Tables(result, extraction.dataset, splits, results)
+    folder.write_csv(names.FOLDS, FoldRow._fields, tables.folds())
+    folder.write_csv(names.PREDICTIONS, tables.prediction_columns(), tables.predictions())
 
 
 def write_audits(folder: RunFolder, result: RunResult) -> None:

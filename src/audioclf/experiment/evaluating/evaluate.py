@@ -28,7 +28,7 @@ from audioclf.experiment.evaluating.reference import (
     evaluated_model,
 )
 from audioclf.experiment.final_model import sound_facts
-from audioclf.experiment.media import begin_plots, write_page
+from audioclf.experiment.media import begin_page, begin_plots
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.provenance import distributions_of
 from audioclf.experiment.record import make_record, timed
@@ -37,7 +37,13 @@ from audioclf.models.fold import predict_fold
 from audioclf.runs.folder import RECORD, RunFolder
 from audioclf.runs.results import compared, summarise
 from audioclf.runs.working_folder import working_folder
-from audioclf.runs.writing import write_audits, write_ledger, write_plots, write_results
+from audioclf.runs.writing import (
+    write_audits,
+    write_ledger,
+    write_metrics,
+    write_plots,
+    write_tables,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,7 +133,9 @@ class _Evaluation:
             results = self._predict(extraction, splits.folds[0])
         with timed(self.seconds, "report"):
             result = self._summarise(extraction, splits, results, of_training)
-            metrics = write_results(self.folder, result, extraction, splits, results)
+            made = self.folder, result, extraction, splits, results
+            metrics = write_metrics(*made)
+            write_tables(*made)
             write_audits(self.folder, result)
             self.progress("pictures", 0, 1)
             cache = self.resources.cache_folder
@@ -138,8 +146,8 @@ class _Evaluation:
         record = make_record(self.prepared, self.resources, result, extraction, fits, seconds)
         self.folder.write_json(RECORD, record)
         self.progress("page", 0, 1)
-        page = write_page(config, self.folder, extraction.dataset, cache, results)
-        return replace(result, report=page)
+        page = begin_page(config, self.folder, extraction, cache, results)
+        return replace(result, report=page())
 
     def _extract(self, engine: Engine) -> Extraction:
         """Featurize the clips for each model, once for each kind of decoding.

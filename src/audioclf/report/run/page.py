@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,6 @@ from audioclf.runs.results import hard_words
 
 if TYPE_CHECKING:
     from audioclf.components.registry import Registry
-    from audioclf.evaluation.results import PipelineResult
 
 MAX_LISTED = 10_000
 """Clips that the browser of clips lists at most."""
@@ -37,21 +37,6 @@ MAX_PANELS = 20
 """Pipelines with details at most, the best."""
 
 NO_SOUND = "The page was made without sound."
-
-
-def write_report(
-    folder: Path,
-    results: Sequence[PipelineResult] = (),
-    *,
-    clips: ClipSource | None = None,
-    budget_mb: float | None = None,
-) -> Path:
-    """Write the report of a finished run into its folder; arguments are as in `build_report`.
-
-    `results` may hold its predictions, which are then not read from the folder.
-    """
-    html = build_report(read_run(folder, results), clips=clips, budget_mb=budget_mb)
-    return write_page(folder / REPORT, html)
 
 
 def report_again(
@@ -97,12 +82,27 @@ def build_report(
     silence: str = NO_SOUND,
     importances: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the report of a run as HTML.
+    """Return the report of a run as HTML; arguments are as in `begin_report`.
 
-    `budget_mb` limits sound and pictures of clips, which are taken in the order of `review_order`;
-    by default it is `MEDIA_MB`. Without `clips` there are none, and `silence` says why.
     `importances` are those of bins and frames for each pipeline [shape=(n_bins, n_frames)] or
     [shape=(n_bins,)]; by default those of `importances.json`.
+    """
+    finish = begin_report(run, clips=clips, budget_mb=budget_mb, silence=silence)
+    return finish(run.record, importances)
+
+
+def begin_report(
+    run: SavedRun,
+    *,
+    clips: ClipSource | None = None,
+    budget_mb: float | None = None,
+    silence: str = NO_SOUND,
+) -> Callable[..., str]:
+    """Make the parts of a report that need no audits, importances or versions.
+
+    The returned function makes the others, from the record of the run, and returns the HTML.
+    `budget_mb` limits sound and pictures of clips, which are taken in the order of `review_order`;
+    by default it is `MEDIA_MB`. Without `clips` there are none, and `silence` says why.
     """
     ranges = NumberRanges(run) if run.targets.is_numbers else None
     if ranges is not None:
@@ -119,10 +119,6 @@ def build_report(
     media: dict[str, Media] = {}
     if maker is not None:
         media = maker.media([run.clips[i].id for i in order], budget_mb)
-    features = None
-    if importances is None:
-        saved = run.file(IMPORTANCES) or {}
-        importances, features = saved.get(PIPELINES), saved.get("features")
     comparison = run.file(COMPARISON)
     problems = {} if maker is None else maker.problems
     shown = zip(run.pipelines[:MAX_PANELS], outcomes, strict=False)
@@ -141,9 +137,7 @@ def build_report(
         "several": run.is_several,
         "numbers": run.targets.is_numbers,
         "n_repeats": 1 + max(fold.repeat for fold in run.folds),
-        "audit": audits.audit_view(run.file(AUDIT)),
         "dataset": material.dataset_view(material.Material.of(run), maker),
-        "importances": material.importance_view(importances, features),
         "sound": {
             "n": len(media),
             "n_clips": len(run.clips),
@@ -152,14 +146,26 @@ def build_report(
             "n_problems": len(problems),
             "problem": next(iter(problems.values()), ""),
         },
-        "origin": material.origin_view(run),
     }
     data = {
         "data": browser_data(run, names, labels, outcomes, order, listed)
         | ({} if ranges is None else {"numbers": ranges.texts(listed)}),
         "media": media_data([run.clips[at].id for at in listed], media),
     }
-    return rendered("report", view, data)
+
+    def finish(record: dict[str, Any], importances: Mapping[str, Any] | None = None) -> str:
+        features = None
+        if importances is None:
+            saved = run.file(IMPORTANCES) or {}
+            importances, features = saved.get(PIPELINES), saved.get("features")
+        late = {
+            "audit": audits.audit_view(run.file(AUDIT)),
+            "importances": material.importance_view(importances, features),
+            "origin": material.origin_view(replace(run, record=record)),
+        }
+        return rendered("report", view | late, data)
+
+    return finish
 
 
 def _summary(run: SavedRun) -> dict[str, Any]:
