@@ -25,7 +25,7 @@ from audioclf.cli.help import EXAMPLES
 from audioclf.components import hookspecs
 from audioclf.components.combination import Combination
 from audioclf.components.component import KINDS, Component
-from audioclf.components.discovery import discover, load_components
+from audioclf.components.discovery import discover, provided_by
 from audioclf.components.fields import BASES
 from audioclf.components.finished_run import FinishedRun
 from audioclf.components.metrics import METRICS
@@ -125,7 +125,7 @@ def whole_registry() -> Registry:
             sys.path.insert(0, str(folder / "src"))
             for name, module in project["entry-points"].get("audioclf", {}).items():
                 origin = Origin(project["name"], project["version"], name)
-                components = load_components(import_module(module))
+                components, _ = provided_by(import_module(module))
                 records = (*records, PluginRecord(origin, "ok", "", components))
     return Registry(records)
 

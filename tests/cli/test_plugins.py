@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from audioclf.components import doctor
-from audioclf.components.discovery import load_components
+from audioclf.components.discovery import provided_by
 from tests.conftest import REPO, run_cli
 
 MakeDist = Callable[..., Path]
@@ -243,7 +243,7 @@ def test_a_second_component_is_added_to_a_plugin(tmp_path: Path, on_path: OnPath
         "second": "audioclf_first.second",
     }
     on_path(folder / "src")
-    (component,) = load_components(import_module("audioclf_first.second"))
+    ((component,), _) = provided_by(import_module("audioclf_first.second"))
     assert component.type_name() == "second"
     test = (folder / "tests" / "test_second.py").read_text(encoding="utf-8")
     assert "from audioclf_first.second import SecondFeaturizer" in test

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from audioclf.cli import LazyGroup
-from audioclf.components.discovery import load_components, load_listener
+from audioclf.components.discovery import provided_by
 from audioclf.config.loading import load_config
 from audioclf.config.run_config import RunConfig
 from audioclf.evaluation.splits import Split
@@ -131,8 +131,9 @@ def test_the_example_plugin_of_the_docs_loads() -> None:
         exec(compile(block, "plugins.md", "exec", dont_inherit=True), namespace)
         for name, value in namespace.items():
             setattr(module, name, value)
-        components += [cls.type_name() for cls in load_components(module)]
-        observers.append(load_listener(module) is not None)
+        provided, listener = provided_by(module)
+        components += [cls.type_name() for cls in provided]
+        observers.append(listener is not None)
     assert components == ["nearest_centroid", "field_notes"]
     assert sorted(observers) == [False, False, True]
 

@@ -13,7 +13,7 @@ import yaml
 
 from audioclf.base.errors import ConfigError, ResultError
 from audioclf.components.component import KINDS, Kind
-from audioclf.components.discovery import discover, load_components
+from audioclf.components.discovery import discover, provided_by
 from audioclf.starters.plugin_template import new_plugin
 from audioclf.testing import example_sounds, run_checks
 
@@ -29,7 +29,7 @@ def made(kind: Kind, folder: Path, name: str = "my-own") -> Path:
 def component_of(tmp_path: Path, on_path: Any) -> Callable[[Kind], Any]:
     def make(kind: Kind) -> Any:
         on_path(made(kind, tmp_path) / "src")
-        (found,) = load_components(import_module("audioclf_my_own"))
+        ((found,), _) = provided_by(import_module("audioclf_my_own"))
         cls: Any = found
         return cls(path=example_sounds()) if kind == "loader" else cls()
 

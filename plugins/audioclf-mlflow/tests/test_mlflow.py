@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from audioclf.components.discovery import load_components, load_listener
+from audioclf.components.discovery import provided_by
 from audioclf.plugin import FinishedRun
 
 HEAVY = ("mlflow", "sqlalchemy", "alembic", "numpy", "pandas", "fastapi")
@@ -151,8 +151,8 @@ def test_other_records_are_other_runs(tmp_path: Path) -> None:
 def test_it_has_a_hook_and_no_component() -> None:
     import audioclf_mlflow
 
-    assert load_components(audioclf_mlflow) == ()
-    assert load_listener(audioclf_mlflow) is not None
+    components, listener = provided_by(audioclf_mlflow)
+    assert (components, listener is not None) == ((), True)
 
 
 def test_installed_alone_it_imports_nothing_heavy() -> None:

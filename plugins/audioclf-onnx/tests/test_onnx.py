@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 import audioclf_onnx
 from audioclf.audio.settings import AudioConfig
-from audioclf.components.discovery import discover, load_components
+from audioclf.components.discovery import discover, provided_by
 from audioclf.components.registry import Origin, PluginRecord, Registry
 from audioclf.config.loading import config_of
 from audioclf.features.worker import plan_featurizer
@@ -284,7 +284,7 @@ def test_a_bad_digest_is_one_sentence() -> None:
         "classifiers": {"svm": {"type": "svm"}},
     }
     origin = Origin("audioclf-onnx", "1.0", "onnx")
-    record = PluginRecord(origin, "ok", "", load_components(audioclf_onnx))
+    record = PluginRecord(origin, "ok", "", *provided_by(audioclf_onnx))
     others = [each for each in discover().plugins if each.origin.distribution != "audioclf-onnx"]
     with pytest.raises(ConfigError) as caught:
         config_of(config, registry=Registry((*others, record)))

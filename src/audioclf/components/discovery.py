@@ -80,9 +80,7 @@ def _load(
     if disabled & origin.names:
         return PluginRecord(origin, "disabled", f"named in {DISABLE_VARIABLE}")
     try:
-        plugin = entry_point.load()
-        components = load_components(plugin)
-        return PluginRecord(origin, "ok", "", components, load_listener(plugin))
+        return PluginRecord(origin, "ok", "", *provided_by(entry_point.load()))
     except KeyboardInterrupt:
         raise
     except BaseException as exc:  # such as a SystemExit at import
@@ -93,14 +91,16 @@ def _load(
         return PluginRecord(origin, "failed", reason)
 
 
-def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
-    """Return the component classes of one plugin module."""
+def provided_by(plugin: ModuleType | Any) -> tuple[tuple[type[Component], ...], RunFinished | None]:
+    """Return the component classes of a plugin module, and its hook `audioclf_run_finished`."""
     api = getattr(plugin, "AUDIOCLF_PLUGIN_API", hookspecs.PLUGIN_API)
     if api != hookspecs.PLUGIN_API:
         raise PluginError(
             f"it is written for plugin API {api!r}, this audioclf has {hookspecs.PLUGIN_API}"
         )
-    manager = _managing(plugin)
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
     _check_hooks(manager, plugin)
     components: list[type[Component]] = []
     for hook, kind in _HOOKS.items():
@@ -112,24 +112,12 @@ def load_components(plugin: ModuleType | Any) -> tuple[type[Component], ...]:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise PluginError(f"it provides two components called {twice[0]}")
-    return tuple(components)
-
-
-def load_listener(plugin: ModuleType | Any) -> RunFinished | None:
-    """Return the hook `audioclf_run_finished` of a plugin module, or None."""
-    for implementation in getattr(_managing(plugin).hook, _LIFECYCLE).get_hookimpls():
+    listener: RunFinished | None = None
+    for implementation in getattr(manager.hook, _LIFECYCLE).get_hookimpls():
         if implementation.argnames != ("result",):
             raise PluginError(f"{_LIFECYCLE} has to take one argument, `result`")
-        call: RunFinished = implementation.function
-        return call
-    return None
-
-
-def _managing(plugin: Any) -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    manager.register(plugin)
-    return manager
+        listener = implementation.function
+    return tuple(components), listener
 
 
 def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
