@@ -55,8 +55,10 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 
 @pytest.fixture(scope="module", params=[*ENGINES, pytest.param("dask", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Return each engine in turn."""
-    if request.param in ENGINES:
+    """Return each engine in turn; the fork server imports the `MODULES` of the test's module."""
+    if request.param == "processes":
+        made: Engine = ProcessEngine(2, modules=getattr(request.module, "MODULES", ()))
+    elif request.param in ENGINES:
         made = ENGINES[request.param]()
     else:
         from audioclf.engines.dask import DaskEngine

@@ -23,14 +23,16 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> AdaptiveEngine:
     ("speed_up", "seconds", "where"),
     [(1.8, 100.0, "threads"), (1.0, 1.0, "one"), (1.0, 100.0, "processes")],
 )
-def test_processes_are_started_where_threads_wait_and_there_is_work(
+def test_processes_are_started_where_threads_wait_and_there_is_work_and_begin_more_early(
     engine: AdaptiveEngine, speed_up: float, seconds: float, where: str
 ) -> None:
     with engine:
         engine._choose(speed_up, seconds)
         outcomes = dict(engine.map(process_and_thread, range(8)))
+        early = begun(engine.processes, process_and_thread, range(2))()
     pids, threads = (set(column) for column in zip(*outcomes.values(), strict=True))
     assert (os.getpid() not in pids) == (where == "processes")
+    assert (os.getpid() not in {pid for pid, _ in early}) == (where == "processes")
     assert len(threads) == 1 or where != "one"
 
 
@@ -61,17 +63,6 @@ def test_work_that_no_other_process_can_do_is_done_here(engine: AdaptiveEngine) 
 
 def process_and_thread(n: int) -> tuple[int, int]:
     return os.getpid(), threading.get_ident()
-
-
-@pytest.mark.parametrize("speed_up", [1.0, 1.8])
-def test_work_is_begun_early_where_processes_run(engine: AdaptiveEngine, speed_up: float) -> None:
-    with engine:
-        engine._choose(speed_up, 100.0)
-        dict(engine.map(tasks.square, range(8)))
-        is_running = engine.processes.is_running
-        results = begun(engine.processes, process_and_thread, range(2))()
-    assert is_running == (speed_up == 1.0)
-    assert all((pid != os.getpid()) == is_running for pid, _ in results)
 
 
 def test_processes_that_were_begun_are_used_as_soon_as_they_are_ready(

@@ -22,6 +22,8 @@ from audioclf.plugin import Classifier
 from tests.engines.conftest import is_running
 from tests.targets import targets_of
 
+MODULES = ("sklearn.ensemble", "audioclf.evaluation.cross_validation")
+
 
 class Forest(Classifier):
     """A few trees."""

@@ -88,6 +88,7 @@ def test_processes_that_a_task_started_end_with_the_worker(
     wait_for(lambda: not is_running(pid))
 
 
+@pytest.mark.slow
 def test_without_its_server_a_run_goes_on_with_new_interpreters() -> None:
     with ProcessEngine(2) as engine:
         results = engine.map(tasks.pid_of_worker, range(30))
@@ -152,6 +153,7 @@ def test_exit_codes_are_known_where_the_end_of_children_is_ignored() -> None:
     server.close()
 
 
+@pytest.mark.slow
 def test_the_same_items_are_blamed_without_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ForkServer, "is_available", lambda: False)
     with ProcessEngine(2) as engine:

@@ -125,12 +125,12 @@ def test_large_arrays_are_not_pickled() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="files without a name are of Linux")
 def test_nothing_is_left_of_what_was_shared(
-    engine: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lasting: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     shared = {"x": np.zeros((1000, 1000))}
     before = anonymous_files()
-    results = engine.map(tasks.about, ["x"] * 30, shared=shared)
+    results = lasting.map(tasks.about, ["x"] * 30, shared=shared)
     next(results)
     assert len(anonymous_files()) == len(before) + 1
     results.close()  # type: ignore[attr-defined]
@@ -183,7 +183,7 @@ def test_a_file_named_as_a_module_of_python_does_no_harm(
 
 
 def test_a_function_that_no_worker_can_read_is_reported_at_once(
-    engine: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lasting: ProcessEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "only_here.py").write_text("def fn(x): return x")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -191,16 +191,12 @@ def test_a_function_that_no_worker_can_read_is_reported_at_once(
 
     (tmp_path / "only_here.py").unlink()
     with pytest.raises(WorkerError, match="ModuleNotFoundError: No module named 'only_here'"):
-        list(engine.map(only_here.fn, range(10)))
+        list(lasting.map(only_here.fn, range(10)))
 
 
-def test_workers_stay_for_the_next_map(engine: ProcessEngine) -> None:
-    pids = [set(dict(engine.map(tasks.pid_of_worker, range(8))).values()) for _ in range(2)]
-    assert pids[0] == pids[1]
-
-
-def test_a_closed_engine_has_no_workers_and_takes_no_work(engine: ProcessEngine) -> None:
-    pids = set(dict(engine.map(tasks.pid_of_worker, range(8))).values())
+def test_workers_stay_for_the_next_map_until_the_engine_is_closed(engine: ProcessEngine) -> None:
+    pids, again = (set(dict(engine.map(tasks.pid_of_worker, range(8))).values()) for _ in "ab")
+    assert pids == again
     engine.close()
     engine.close()
     assert not any(map(is_running, pids))
@@ -270,7 +266,9 @@ def test_workers_end_when_the_run_is_killed(deed: str, tmp_path: Path) -> None:
     wait_for(lambda: not any(map(is_running, pids)))
 
 
-@pytest.mark.parametrize("deed", ["busy_for_ever", "deaf_for_ever"])
+@pytest.mark.parametrize(
+    "deed", ["busy_for_ever", pytest.param("deaf_for_ever", marks=pytest.mark.slow)]
+)
 def test_ctrl_c_ends_the_run_and_its_workers_without_a_word(deed: str, tmp_path: Path) -> None:
     run = start(f"list(engine.map(tasks.{deed}, range(9), shared={str(tmp_path)!r}))")
     pids = wait_for(lambda: pids_in(tmp_path, 2))

@@ -1,6 +1,5 @@
 """Runs from Python, and what the grid of pipelines is."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -82,9 +81,15 @@ def test_statistics_are_refused_where_frames_are_needed(toy_config: Path) -> Non
         RunConfig.model_validate(data)
 
 
-def test_cells_are_sorted_by_the_main_metric(toy_config: Path, tmp_path: Path) -> None:
-    overrides = ["classifiers.knn={type: knn}", "metrics=[log_loss, accuracy]"]
-    result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
+def test_cells_are_sorted_by_the_main_metric_and_see_the_same_clips_and_folds(
+    shared_config: Path, tmp_path: Path
+) -> None:
+    overrides = [
+        "classifiers.knn={type: knn}",
+        "featurizers.mfcc={type: mfcc, n_fft: 512, n_mels: 20, n_mfcc: 8}",
+        "metrics=[log_loss, accuracy]",
+    ]
+    result = audioclf.run(shared_config, overrides=overrides, out=tmp_path / "run", jobs=1)
     values = [
         pipeline.metrics["log_loss"].value
         for pipeline in result.pipelines
@@ -92,6 +97,12 @@ def test_cells_are_sorted_by_the_main_metric(toy_config: Path, tmp_path: Path) -
     ]
     assert values == sorted(values)
     assert result.pipelines[-1].name == "baseline"
+    by_cell: dict[str, list[tuple[str, ...]]] = {}
+    for row in result.predictions:
+        place = row["repeat"], row["fold"], row["path"]
+        by_cell.setdefault(row["pipeline"], []).append(place)
+    assert set(by_cell) == {"mel/logreg", "mel/knn", "mfcc/logreg", "mfcc/knn", "baseline"}
+    assert all(tested == by_cell["baseline"] for tested in by_cell.values())
 
 
 @pytest.mark.slow
@@ -115,21 +126,6 @@ def test_pipelines_equal_to_the_best_are_kept_if_the_config_says_so(
     assert any(kept.name in note for note in result.notes)
     with pytest.raises(ConfigError, match="keep: `equal` needs `final: best`"):
         audioclf.run(toy_config, overrides=["keep=equal", "final=none"])
-
-
-def test_every_cell_sees_the_same_clips_and_folds(toy_config: Path, tmp_path: Path) -> None:
-    overrides = [
-        "classifiers.knn={type: knn}",
-        "featurizers.mfcc={type: mfcc, n_fft: 512, n_mels: 20, n_mfcc: 8}",
-    ]
-    result = audioclf.run(toy_config, overrides=overrides, out=tmp_path / "run")
-    with (result.folder / "predictions.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    by_cell: dict[str, list[tuple[str, ...]]] = {}
-    for row in rows:
-        by_cell.setdefault(row["cell"], []).append((row["repeat"], row["fold"], row["path"]))
-    assert set(by_cell) == {"mel/logreg", "mel/knn", "mfcc/logreg", "mfcc/knn", "baseline"}
-    assert all(tested == by_cell["baseline"] for tested in by_cell.values())
 
 
 def pipeline_names(config: Path, *overrides: str) -> list[str]:

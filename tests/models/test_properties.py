@@ -131,7 +131,14 @@ def repacked(files: dict[str, bytes], change: Callable[[dict[str, Any]], Any]) -
     return zipped({MANIFEST: json.dumps(change(manifest)).encode(), **everything})
 
 
-@pytest.fixture(params=SKOPS)
+@pytest.fixture(
+    params=[
+        pytest.param(
+            name, marks=[pytest.mark.slow] * (name not in {"hist_gradient_boosting", "svm"})
+        )
+        for name in SKOPS
+    ]
+)
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, bytes]:
     return unpacked(made(tmp_path / "m.audioclf", request.param, **SKOPS[request.param]))
 

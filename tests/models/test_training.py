@@ -67,8 +67,8 @@ def test_groups_and_shape_reach_whoever_uses_them(
 
 
 def test_a_fit_in_batches_takes_all_rows() -> None:
-    component = classifier("sgd")
-    found = fit_final(cell_of(component), X, targets_of(Y), seed=0, in_batches=True)
+    pipeline = cell_of(classifier("sgd", max_iter=20))
+    found = fit_final(pipeline, X, targets_of(Y), seed=0, in_batches=True)
     scaler = found.estimator.steps[0][1]
     assert scaler.n_samples_seen_ == 20
     assert found.estimator.predict(X).shape == (20,)

@@ -168,16 +168,7 @@ def test_the_page_runs_its_own_script_and_no_other(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    "label",
-    [
-        HOSTILE,
-        "</script><b>x",
-        "\u2028x\u202e",
-        "z\x1b[31m",
-        "\"onload=x '",
-        "{{ 7*7 }}",
-        "<!--]]>",
-    ],
+    "label", [f"{HOSTILE}\"onload=x '", "</script><b>{{ 7*7 }}<!--]]>", "\u2028x\u202ez\x1b[31m"]
 )
 def test_a_hostile_label_stays_text(label: str, tame: Page, tmp_path: Path) -> None:
     page = page_with_everywhere(label, tmp_path)
@@ -358,7 +349,7 @@ def test_numbers_that_are_missing_do_not_break_the_page(tmp_path: Path) -> None:
     assert "nan" not in page.text.lower()
 
 
-@pytest.mark.parametrize("n_classes", [1, 2, 3, 16, 60])
+@pytest.mark.parametrize("n_classes", [1, 3, 16])
 def test_any_number_of_classes_has_a_page(n_classes: int, tmp_path: Path) -> None:
     names = [f"class {i:02d}" for i in range(n_classes)]
     page = page_of(tmp_path, classes=names, n_clips=max(20, 2 * n_classes))

@@ -75,7 +75,7 @@ QUICK = [
     Knn(),
     LogisticRegression(),
     RandomForest(n_estimators=10),
-    Sgd(),
+    Sgd(max_iter=100),
     Svm(),
     Svm(probability=True),
     DummyRegressor(),
