@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import sys
+from importlib import import_module
 
-from audioclf.base.machine import rare_gc
+import pytest
+
+from audioclf.base.machine import lean_imports, rare_gc
 
 
 def test_garbage_is_collected_rarely_for_a_time() -> None:
@@ -12,3 +16,13 @@ def test_garbage_is_collected_rarely_for_a_time() -> None:
     with rare_gc():
         assert gc.get_threshold() > before
     assert gc.get_threshold() == before
+
+
+def test_lean_imports_hide_what_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "dask", raising=False)
+    finders = list(sys.meta_path)
+    with lean_imports():
+        assert import_module("pytest") is pytest
+        with pytest.raises(ModuleNotFoundError):
+            import_module("dask")
+    assert sys.meta_path == finders

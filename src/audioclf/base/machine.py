@@ -7,12 +7,14 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.abc import MetaPathFinder
 from pathlib import Path
+from types import ModuleType
 
 from audioclf.base.system import available_cores as available_cores
 from audioclf.base.system import free_memory, peak_memory_used, process_memory, reset_peak_memory
@@ -26,6 +28,8 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
 )
 """Environment variables that BLAS and OpenMP libraries read when they are loaded."""
+
+_ADAPTED = ("cupy", "dask", "pandas", "pytest", "torch")
 
 _CGROUP_FILES = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -101,9 +105,10 @@ def single_threaded() -> Iterator[None]:
 
     The limit is one for the whole process, so it is set around a run and never around a call.
     """
-    # The limit reaches only libraries that are loaded.
-    import sklearn.utils  # noqa: F401
     import threadpoolctl
+
+    with lean_imports():  # the limit reaches only libraries that are loaded
+        import sklearn.utils  # noqa: F401
 
     limit_threads_at_start()
     with threadpoolctl.threadpool_limits(1):
@@ -127,6 +132,29 @@ def rare_gc() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+@contextmanager
+def lean_imports() -> Iterator[None]:
+    """Let libraries appear not to be installed that others import only for their adapters.
+
+    Nothing here uses them: pandas takes 0.3 s, PyTorch longer than the rest of a prediction. One
+    that is loaded already stays.
+    """
+    finder = _Absent()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Absent(MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> None:
+        if fullname in _ADAPTED:
+            raise ModuleNotFoundError(fullname, name=fullname)
 
 
 def versions_behind(distributions: Iterable[str], more: Iterable[str] = ()) -> dict[str, str]:

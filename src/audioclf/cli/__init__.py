@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 
 from audioclf._version import __version__
 from audioclf.base.errors import AudioclfError, Terminated, stop_code, stop_words
-from audioclf.base.machine import limit_threads_at_start
+from audioclf.base.machine import collect_garbage_rarely, limit_threads_at_start
 from audioclf.base.system import end_process
 from audioclf.cli.help import format_examples, is_verbose, set_verbose, with_help
 from audioclf.cli.options import new_app
@@ -185,6 +185,7 @@ def main() -> None:
     """Run the command line; the entry point of the `audioclf` program."""
     prepare_streams()
     limit_threads_at_start()
+    collect_garbage_rarely()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app(prog_name="audioclf")

@@ -26,7 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from audioclf.base.machine import THREAD_VARIABLES
+from audioclf.base.machine import THREAD_VARIABLES, collect_garbage_rarely, lean_imports
 from audioclf.base.system import (
     LINUX,
     count_threads,
@@ -188,8 +188,10 @@ def main() -> None:
     """Serve the process that started this one, until it ends or closes the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, it leaves no exit codes
+    collect_garbage_rarely()
     for name in sys.argv[3:]:
-        with suppress(Exception):  # a worker that needs it says why it cannot be imported
+        # A worker that needs a module says why it cannot be imported.
+        with suppress(Exception), lean_imports():
             import_module(name)
     if count_threads() > 1:
         end_process(0)  # now, for a thread may never end

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import warnings
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
+from audioclf.base.machine import lean_imports
 from audioclf.models.arrays import check_npy
 from audioclf.models.bundle.container import zipped
 from audioclf.models.estimators.structure import check_structure, parts_of
@@ -35,9 +34,6 @@ TRUSTED_TYPES = (
     "sklearn.tree._tree.Tree",
 )
 """In addition to the types that skops trusts: two plain classes, and trees, checked in `trees`."""
-
-_ARRAY_LIBRARIES = ("cupy", "dask", "torch")
-"""Array libraries that scikit-learn has adapters for; each adapter imports its library."""
 
 
 def dump_skops(estimator: Any) -> bytes:
@@ -75,27 +71,9 @@ def unknown_types(data: bytes, trusted: Iterable[str]) -> list[str]:
 
 
 def _skops_io() -> ModuleType:
-    """Return `skops.io`, whose first import imports all modules of scikit-learn.
-
-    Adapters of array libraries are kept out of that import: they define no estimator, and PyTorch
-    alone takes longer to import than the rest of a prediction.
-    """
-    finder = _Absent()
-    sys.meta_path.insert(0, finder)
-    try:
+    """Return `skops.io`, whose first import imports all modules of scikit-learn."""
+    with lean_imports():
         return import_module("skops.io")
-    finally:
-        sys.meta_path.remove(finder)
-
-
-class _Absent(MetaPathFinder):
-    """Finder by which array libraries appear not to be installed."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> None:
-        if fullname in _ARRAY_LIBRARIES:
-            raise ModuleNotFoundError(fullname, name=fullname)
 
 
 def _check_container(data: bytes) -> None:
