@@ -14,7 +14,7 @@ from audioclf.base.machine import lean_imports, rare_gc
 def test_garbage_is_collected_rarely_for_a_time() -> None:
     before = gc.get_threshold()
     with rare_gc():
-        assert gc.get_threshold() > before
+        assert gc.get_threshold() != before
     assert gc.get_threshold() == before
 
 
