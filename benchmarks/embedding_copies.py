@@ -19,8 +19,8 @@ import soxr
 from copies import AUDIO, CHANGES, SR, noisy
 from scipy.signal import butter, sosfiltfilt
 
-from audioclf.audit.leakage.agreement import SAME, agreement, band
-from audioclf.audit.leakage.copies import COHERENT, coherence
+from audioclf.audit.leakage.agreement import SAME, agreement
+from audioclf.audit.leakage.copies import CORRELATED, correlation, flattened
 from audioclf.audit.leakage.fingerprint import Fingerprint, robust_part
 from audioclf.dataset.listing import list_files
 from audioclf.dataset.path_labels import is_audio
@@ -47,10 +47,10 @@ def embedded(y: np.ndarray) -> np.ndarray:
     return np.concatenate([frames.mean(axis=1), frames.std(axis=1)])
 
 
-def coherences(clips: list[np.ndarray], pairs: np.ndarray) -> np.ndarray:
-    """Return the coherence of the prints of pairs of clips."""
+def correlations(clips: list[np.ndarray], pairs: np.ndarray) -> np.ndarray:
+    """Return the correlation of the prints of pairs of clips."""
     spectra = robust_part(np.concatenate([Fingerprint().extract(y, SR) for y in clips]))
-    return coherence(spectra, pairs)
+    return correlation(flattened(spectra), pairs)
 
 
 class Space:
@@ -77,8 +77,7 @@ class Space:
 
 
 def same(one: np.ndarray, other: np.ndarray) -> bool:
-    a, b = band(one, SR), band(other, SR)
-    return a is not None and b is not None and agreement(a, b, SR) >= SAME
+    return agreement(one, other, SR) >= SAME
 
 
 def main() -> None:
@@ -95,7 +94,7 @@ def main() -> None:
         distinct = embeddings.between()
         alone = float(distinct.max()) if place == 0 else alone
         near = np.stack(np.triu_indices(len(clips), 1), axis=1)[distinct >= PROPOSED]
-        more = int((coherences(clips, near) < COHERENT).sum())
+        more = int((correlations(clips, near) < CORRELATED).sum())
         pairs = [int((distinct > level).sum()) for level in (alone, 0.95, PROPOSED)]
         print(f"\n{archive.name}: {len(clips)} distinct clips, {len(distinct)} pairs")
         print(f"above {alone:.3f}, 0.95, {PROPOSED}: {pairs}; {more} pairs more to compare\n")
@@ -106,7 +105,7 @@ def main() -> None:
             is_same = np.array([same(*pair) for pair in zip(originals, copies, strict=True)])
             count = np.arange(len(copies))
             own = np.stack([count, count + len(copies)], axis=1)
-            likely = coherences([*originals, *copies], own) >= COHERENT
+            likely = correlations([*originals, *copies], own) >= CORRELATED
             close = embeddings.to_copies(copies)
             shares = [is_same & likely, is_same & (likely | (close >= PROPOSED)), close > alone]
             cells = " | ".join(f"{100 * share.mean():.1f} %" for share in shares)

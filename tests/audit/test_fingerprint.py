@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from audioclf.audio.settings import AudioConfig
-from audioclf.audit.leakage.copies import coherence
+from audioclf.audit.leakage.copies import correlation
 from audioclf.audit.leakage.fingerprint import WIDTH, Fingerprint, exact_part, robust_part
 from audioclf.features.worker import plan_featurizer
 from audioclf.starters.sample_data.sounds import SR, chirp, murmur, noise, tone
@@ -30,7 +30,7 @@ def print_of(y: Waveform, sr: int = SR) -> Waveform:
 
 def likeness(a: Waveform, b: Waveform) -> float:
     spectra = robust_part(np.concatenate([print_of(a), print_of(b)]))
-    return float(coherence(spectra, np.array([[0, 1]]))[0])
+    return float(correlation(spectra, np.array([[0, 1]]))[0])
 
 
 def encoded(y: Waveform, container: str, subtype: str) -> Waveform:

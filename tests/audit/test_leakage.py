@@ -14,8 +14,8 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput, Rescoring
 from audioclf.audit.leakage import audit_leakage
-from audioclf.audit.leakage.agreement import SAME, agreement, band
-from audioclf.audit.leakage.copies import EXACT_LIMIT, codes_of, find_copies, likely_pairs
+from audioclf.audit.leakage.agreement import SAME, agreement
+from audioclf.audit.leakage.copies import EXACT_LIMIT, Copies, codes_of, find_copies, likely_pairs
 from audioclf.audit.leakage.cost import cost_of_leakage
 from audioclf.audit.leakage.fingerprint import Fingerprint
 from audioclf.audit.leakage.groups import guess_groups
@@ -292,16 +292,15 @@ def test_a_guess_is_only_told_and_can_be_pasted(root: Path) -> None:
 
 def test_other_takes_of_one_word_do_not_agree() -> None:
     rng = np.random.default_rng(1)
-    one, other = (band(murmur(rng, 0.0), SR) for _ in range(2))
-    assert one is not None
-    assert other is not None
+    one, other = (murmur(rng, 0.0) for _ in range(2))
     assert agreement(one, one, SR) == pytest.approx(1.0, abs=1e-5)
     assert agreement(one, other, SR) < 0.5
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5])
-def test_silence_and_constants_have_no_band(level: float) -> None:
-    assert band(np.full(4000, level, np.float32), SR) is None
+def test_silence_and_constants_agree_with_nothing(level: float) -> None:
+    y = np.full(4000, level, np.float32)
+    assert agreement(y, y, SR) == 0.0
 
 
 def planted(n: int, copies: int) -> NDArray[np.complex64]:
@@ -322,10 +321,29 @@ def test_the_search_compares_every_pair() -> None:
 def test_the_search_among_many_says_that_it_may_miss_some(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audioclf.audit.leakage.copies.EXACT_LIMIT", 1000)
     assert EXACT_LIMIT > 1000
-    pairs, complete = likely_pairs(planted(1500, 30))
-    assert not complete
+    pairs, _ = likely_pairs(planted(1500, 30))
     found = {(low, high) for low, high in pairs.tolist() if high == low + 1470}
     assert len(found) >= 27
+    monkeypatch.setattr("audioclf.audit.leakage.copies.EXACT_LIMIT", 30)
+    assert not copies_of([chirp(np.random.default_rng(seed)) for seed in range(40)]).complete
+
+
+def copies_of(ys: Sequence[Waveform]) -> Copies:
+    """Search among sounds that are in no file."""
+    clips = [Clip(f"{at:03}", "one", FileSource(Path("none"))) for at in range(len(ys))]
+    prints = np.concatenate(Fingerprint().extract_many(ys, SR))
+    names = [clip.id for clip in clips]
+    dataset = Dataset(clips, name="made")
+    return find_copies(dataset, names, prints, AUDIO, lambda clip, audio: ys[int(clip.id)])
+
+
+def test_many_copies_of_few_sounds_are_one_set_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs of one sound alone would take up all the room for candidates."""
+    monkeypatch.setattr("audioclf.audit.leakage.copies.ROOM", 0)
+    sounds = [chirp(np.random.default_rng(seed)) for seed in range(3)]
+    copies = copies_of([np.float32(gain) * y for gain in np.linspace(0.3, 1, 20) for y in sounds])
+    assert copies.sounds.tolist() == [0, 1, 2] * 20
+    assert copies.complete
 
 
 def test_the_search_is_bounded_where_all_sounds_are_alike() -> None:
@@ -343,7 +361,7 @@ def test_the_most_likely_pairs_are_compared_and_the_rest_is_told(
     write_wav(root / "chirp" / "again.wav", 0.5 * wav_of(root / "chirp" / "chirp0.wav"), SR)
     monkeypatch.setattr("audioclf.audit.leakage.copies.FEW", 2)
     monkeypatch.setattr("audioclf.audit.leakage.copies.ALIKE", -1.0)
-    monkeypatch.setattr("audioclf.audit.leakage.copies.COHERENT", 0.0)
+    monkeypatch.setattr("audioclf.audit.leakage.copies.CORRELATED", 0.0)
     monkeypatch.setattr("audioclf.audit.leakage.copies.most_different", lambda n: 2)
     monkeypatch.setattr("audioclf.audit.leakage.copies.AT_ONCE", 3)
     dataset = dataset_in(root)

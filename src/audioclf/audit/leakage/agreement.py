@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,72 +21,64 @@ MAX_SHIFT = 0.6
 _FRAME_SECONDS = 0.03
 
 
-@dataclass(frozen=True, eq=False)
-class Sound:
-    """A waveform limited to the band of the prints, with its energy."""
-
-    y: Matrix
-    energy: float
-
-
-def band(y: Matrix, sr: int) -> Sound | None:
-    """Return a waveform limited to 100-3400 Hz; None if there is only rounding noise."""
-    from scipy import fft
-
-    n = _fast_length(len(y))
-    spectrum = fft.rfft(y - y.mean(), n)
-    spectrum[: int(np.ceil(LOW_HZ * n / sr))] = 0.0
-    spectrum[int(min(HIGH_HZ, 0.45 * sr) * n / sr) + 1 :] = 0.0
-    limited: Matrix = np.asarray(fft.irfft(spectrum, n), dtype=np.float32)[: len(y)]
-    energy = float(limited @ limited)
-    return Sound(limited, energy) if energy > max(1e-8 * float(y @ y), 1e-12) else None
-
-
-def agreement(a: Sound, b: Sound, sr: int) -> float:
-    """Return the agreement of two waveforms at the best shift, in [0, 1].
+def agreement(a: Matrix, b: Matrix, sr: int) -> float:
+    """Return the agreement of two waveforms in 100-3400 Hz at the best shift, in [0, 1].
 
     They are shifted against each other by the lag of the greatest cross-correlation. The value is
     the mean of the correlation coefficients of frames of 30 ms, without its sign, each weighted by
     the amplitude of the frame rather than by its energy, so that one loud vowel does not dominate a
-    whole word. It is 0 if less than half of the energy of one lies in the overlap, and less by
-    `BRIEF_LOSS` for a brief one.
+    whole word. It is 0 if less than half of the energy of one lies in the overlap, or if there is
+    only rounding noise, and less by `BRIEF_LOSS` for a brief overlap.
     """
-    return agreements([a], [b], room_for(a, b), sr)[0]
+    return agreements([a], [b], room_for(a, b, sr), sr)[0]
 
 
-def room_for(a: Sound, b: Sound) -> int:
+def room_for(a: Matrix, b: Matrix, sr: int) -> int:
     """Return the length of transforms that have room for both at any shift."""
-    return _fast_length(2 * max(len(a.y), len(b.y)))
+    longest = max(len(a), len(b))
+    return _fast_length(longest + min(longest, round(MAX_SHIFT * sr) + 1))
 
 
-def agreements(ones: Sequence[Sound], others: Sequence[Sound], n: int, sr: int) -> list[float]:
+def agreements(ones: Sequence[Matrix], others: Sequence[Matrix], n: int, sr: int) -> list[float]:
     """Return the agreement of each pair, from transforms of a length `n` that has room for all."""
     from scipy import fft
 
-    places: dict[int, int] = {}
-    distinct = {id(sound): sound for sound in (*ones, *others)}
+    distinct = {id(y): y for y in (*ones, *others)}
     padded = np.zeros((len(distinct), n), dtype=np.float32)
-    for place, (key, sound) in enumerate(distinct.items()):
-        places[key] = place
-        padded[place, : len(sound.y)] = sound.y
+    for row, y in zip(padded, distinct.values(), strict=True):
+        row[: len(y)] = y - y.mean()
     spectra = fft.rfft(padded)
-    low, high = ([places[id(sound)] for sound in side] for side in (ones, others))
+    spectra[:, : int(np.ceil(LOW_HZ * n / sr))] = 0.0
+    spectra[:, int(min(HIGH_HZ, 0.45 * sr) * n / sr) + 1 :] = 0.0
+    places = {key: place for place, key in enumerate(distinct)}
+    low, high = ([places[id(y)] for y in side] for side in (ones, others))
     correlations = np.abs(fft.irfft(spectra[low] * spectra[high].conj(), n))
     most = min(round(MAX_SHIFT * sr), n // 2 - 1)
     around = np.concatenate([correlations[:, n - most :], correlations[:, : most + 1]], axis=1)
     lags = (around.argmax(axis=1) - most).tolist()
-    return [_overlap_agreement(a, b, lag, sr) for a, b, lag in zip(ones, others, lags, strict=True)]
+    limited = fft.irfft(spectra, n, overwrite_x=True)
+    bands = [row[: len(y)] for row, y in zip(limited, distinct.values(), strict=True)]
+    energies = [
+        float(x @ x) if x @ x > max(1e-8 * float(y @ y), 1e-12) else np.inf
+        for x, y in zip(bands, distinct.values(), strict=True)
+    ]
+    return [
+        _overlap_agreement(bands[i], bands[k], (energies[i], energies[k]), lag, sr)
+        for i, k, lag in zip(low, high, lags, strict=True)
+    ]
 
 
-def _overlap_agreement(a: Sound, b: Sound, lag: int, sr: int) -> float:
+def _overlap_agreement(
+    a: Matrix, b: Matrix, energies: tuple[float, float], lag: int, sr: int
+) -> float:
     length = max(1, round(_FRAME_SECONDS * sr))
-    x, y = a.y[max(lag, 0) :], b.y[max(-lag, 0) :]
+    x, y = a[max(lag, 0) :], b[max(-lag, 0) :]
     n_samples = min(len(x), len(y))
     frames = np.zeros((2, -(-n_samples // length) * length), dtype=np.float32)
     frames[0, :n_samples], frames[1, :n_samples] = x[:n_samples], y[:n_samples]
     x, y = frames.reshape(2, -1, length)
     common, of_x, of_y = (np.einsum("ij,ij->i", *each) for each in ((x, y), (x, x), (y, y)))
-    if 2.0 * float(of_x.sum()) < a.energy or 2.0 * float(of_y.sum()) < b.energy:
+    if 2.0 * float(of_x.sum()) < energies[0] or 2.0 * float(of_y.sum()) < energies[1]:
         return 0.0
     amplitude = np.sqrt(np.sqrt(of_x * of_y))
     total = max(float(amplitude.sum()), 1e-12)

@@ -2,9 +2,10 @@
 
 Copies that were changed are found in three steps, each for fewer pairs than the one before:
 amplitudes of the prints (see `audit.leakage.fingerprint`) that are similar make candidates; the
-phases of their prints say how likely each is a copy; and the waveforms of the most likely pairs are
-aligned at the best shift and compared in frames of 30 ms. The search ends when as many
-of them as `most_different` says were no copies.
+correlation of their prints at the best shift says how likely each is a copy; and the waveforms of
+the most likely pairs are aligned at the best shift and compared in frames of 30 ms. The search ends
+when as many of them as `most_different` says were no copies. Where many copies of few sounds leave
+no room for other candidates, it is repeated with one clip of each set that was found.
 
 Two recordings of one word by one speaker may have similar prints, but have different waveforms: of
 3,000 spoken digits no two reach `SAME` (at most 0.91). Longer clips are compared by their first
@@ -22,7 +23,7 @@ import numpy as np
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.inputs import Codes, Matrix
-from audioclf.audit.leakage.agreement import SAME, Sound, agreements, band, room_for
+from audioclf.audit.leakage.agreement import SAME, agreements, room_for
 from audioclf.audit.leakage.fingerprint import LONGEST_SECONDS, exact_part, robust_part
 from audioclf.audit.remembered import Remember, computed
 from audioclf.base.errors import DecodeError
@@ -35,16 +36,19 @@ if TYPE_CHECKING:
     from audioclf.audit.leakage.fingerprint import Spectra
 
     Pairs = NDArray[np.intp]
-    Decode = Callable[[int], "Sound | None"]
+    Decode = Callable[[int], Matrix | None]
 
 ALIKE = 0.5
-"""Cosine of the amplitudes of two prints above which the phases are compared."""
+"""Cosine of the amplitudes of two prints above which the prints are correlated."""
 
-COHERENT = 0.4
-"""Coherence of two prints above which the waveforms are compared."""
+CORRELATED, CLEAR = 0.55, 0.7
+"""Correlation of two prints above which the waveforms are compared, and above which it is high."""
 
 FEW = 32
 """Up to this number of clips all pairs are compared by their waveforms."""
+
+ROOM = 4000
+"""Pairs, beside one for each clip, whose prints are correlated."""
 
 EXACT_LIMIT = 20_000
 """Up to this number of clips the print of each is compared with that of every other."""
@@ -56,6 +60,7 @@ _SR = 8000
 _KEPT_BYTES = 128 * 2**20  # decoded clips that are kept for the next pairs
 _SAMPLES = 1 << 18  # samples of the correlations that are computed at once
 _BLOCK = 256
+_SHIFTS = 512
 _TABLES, _BITS, _NEIGHBORS = 16, 18, 16
 
 
@@ -92,12 +97,22 @@ def find_copies(
     _, first = np.unique(samples, return_index=True)
 
     def search(*, tolerant: bool = False) -> tuple[list[tuple[int, int]], int, bool]:
-        candidates, all_likely = likely_pairs(robust_part(prints)[first])
-        decode = _low_rate_decoder(dataset, audio, decoder, tolerant=tolerant)
-        same, n, all_compared = _same_pairs(
-            first[candidates], len(dataset), decode, min(_SR, audio.sr)
-        )
-        return same, n, all_likely and all_compared
+        spectra, clips = robust_part(prints), first
+        decode, sr = _low_rate_decoder(dataset, audio, decoder, tolerant=tolerant)
+        same: list[tuple[int, int]] = []
+        n_compared = 0
+        while True:
+            candidates, all_likely = likely_pairs(spectra[clips])
+            most = most_different(len(dataset)) - (n_compared - len(same))
+            linked, n, all_compared = _same_pairs(clips[candidates], len(dataset), decode, sr, most)
+            same += linked
+            n_compared += n
+            if all_likely or not all_compared or not linked:
+                break
+            clips = clips[np.argsort(-np.bincount(np.ravel(same), minlength=len(dataset))[clips])]
+            clips = clips[np.unique(_linked(len(dataset), same)[clips], return_index=True)[1]]
+        complete = all_likely and all_compared and len(first) <= EXACT_LIMIT
+        return same, n_compared, complete
 
     try:
         found = remember("near-duplicates", [*digests, prints], search)
@@ -144,29 +159,30 @@ def _linked(n: int, pairs: Sequence[tuple[int, int]]) -> Codes:
 
 def most_different(n_clips: int) -> int:
     """Return how many pairs that are no copies are compared by their waveforms."""
-    return n_clips // 20 + 1000
+    return n_clips // 20 + 500
 
 
 def likely_pairs(spectra: Spectra) -> tuple[Pairs, bool]:
     """Return pairs of similar prints [shape=(n_pairs, 2)], the most likely first, and if all are.
 
-    At most as many pairs as clips and 4000 more are rated by their coherence. Beyond `EXACT_LIMIT`
-    prints only those are compared that are on the same side of `_BITS` random planes in one of
-    `_TABLES` attempts (M. Charikar, "Similarity estimation techniques from rounding algorithms",
-    STOC 2002).
+    At most as many pairs as clips and `ROOM` more are rated by their correlation. Beyond
+    `EXACT_LIMIT` prints only those are compared that are on the same side of `_BITS` random planes
+    in one of `_TABLES` attempts (M. Charikar, "Similarity estimation techniques from rounding
+    algorithms", STOC 2002).
     """
     sounding = np.flatnonzero(np.abs(spectra).max(axis=1, initial=0.0) > 0.0)
     n = len(sounding)
     if n <= FEW:
         return sounding[np.stack(np.triu_indices(n, 1), axis=1)], True
     rows = _amplitudes(spectra[sounding])
-    most = n + 4000
+    most = n + ROOM
     found = _all_pairs(rows, most) if n <= EXACT_LIMIT else _bucket_pairs(rows, most)
     pairs = sounding[found.pairs]
-    values = coherence(spectra, pairs)
-    likely = np.flatnonzero(values >= COHERENT)
-    order = likely[np.argsort(-values[likely], kind="stable")]
-    return pairs[order], n <= EXACT_LIMIT and found.complete
+    values = correlation(flattened(spectra), pairs)
+    likely = values >= CORRELATED
+    pairs, high = pairs[likely], np.minimum(values[likely], CLEAR)
+    order = np.lexsort((-correlation(spectra, pairs), -high))  # where high, noise decides
+    return pairs[order], found.complete
 
 
 def _amplitudes(spectra: Spectra) -> Matrix:
@@ -181,20 +197,27 @@ def _amplitudes(spectra: Spectra) -> Matrix:
     return rows
 
 
-def coherence(spectra: Spectra, pairs: Pairs) -> Matrix:
-    """Return how well the phases of two clips agree from line to line, in [0, 1].
+def flattened(spectra: Spectra) -> Spectra:
+    """Return spectra of norm 1 in which strong lines, as of one vowel, dominate less."""
+    flat = spectra.copy()
+    flat /= np.sqrt(np.maximum(np.abs(spectra), 1e-12))
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return flat
 
-    A shift in time turns the product of each line with the conjugate of the next by one angle.
+
+def correlation(spectra: Spectra, pairs: Pairs) -> Matrix:
+    """Return the correlation of the sounds of two spectra of norm 1 at the best shift, in [0, 1].
+
+    A sum over all shifts at once: a shift in time turns the phases linearly.
     """
-    products = spectra[:, 1:] * spectra[:, :-1].conj()
-    products /= np.sqrt(np.maximum(np.abs(products), 1e-12))  # strong lines would dominate
-    norms = np.linalg.norm(products, axis=1, keepdims=True)
-    products /= np.maximum(norms, 1e-6)
-    parts = [
-        np.abs(np.einsum("ij,ij->i", products[low], products[high].conj()))
-        for low, high in (part.T for part in _parts(pairs))
-    ]
-    return np.concatenate([np.empty(0, np.float32), *parts])
+    from scipy import fft
+
+    parts = [np.empty(0, np.float32)]
+    for low, high in (part.T for part in _parts(pairs)):
+        products = spectra[low] * spectra[high].conj()
+        shifted = fft.ifft(products, _SHIFTS, norm="forward", overwrite_x=True)
+        parts.append(np.abs(shifted).max(axis=1))
+    return np.concatenate(parts)
 
 
 class _Nearest:
@@ -265,77 +288,68 @@ def _cosines(rows: Matrix, low: Codes, high: Codes) -> Matrix:
 
 def _low_rate_decoder(
     dataset: Dataset, audio: AudioConfig, decoder: Decoder, *, tolerant: bool
-) -> Decode:
-    """Return a function, with a cache, from a position to the clip's band; None for no sound.
+) -> tuple[Decode, int]:
+    """Return a function, with a cache, from a position to the clip's waveform, and their rate.
 
     If it is `tolerant`, a clip that cannot be decoded any more has none.
     """
     seconds = min(audio.duration or LONGEST_SECONDS, LONGEST_SECONDS)
     low_rate = audio.model_copy(update={"sr": min(_SR, audio.sr), "duration": seconds})
 
-    kept: dict[int, Sound | None] = {}
+    kept: dict[int, Matrix | None] = {}
     n_bytes = 0
 
-    def decode(position: int) -> Sound | None:
+    def decode(position: int) -> Matrix | None:
         nonlocal n_bytes
         if position in kept:
             kept[position] = kept.pop(position)  # now the last to be dropped
             return kept[position]
         try:
-            sound = band(decoder(dataset.clips[position], low_rate), low_rate.sr)
+            y = decoder(dataset.clips[position], low_rate)
         except DecodeError:
             if not tolerant:
                 raise
-            sound = None
-        kept[position] = sound
-        n_bytes += _size(sound)
+            y = None
+        kept[position] = y
+        n_bytes += _size(y)
         while len(kept) > 1 and n_bytes > _KEPT_BYTES:
             n_bytes -= _size(kept.pop(next(iter(kept))))
-        return sound
+        return y
 
-    return decode
+    return decode, low_rate.sr
 
 
-def _size(sound: Sound | None) -> int:
-    return 0 if sound is None else sound.y.nbytes
+def _size(y: Matrix | None) -> int:
+    return 0 if y is None else y.nbytes
 
 
 def _same_pairs(
-    pairs: Pairs, n_clips: int, decode: Decode, sr: int
+    pairs: Pairs, n_clips: int, decode: Decode, sr: int, most: int
 ) -> tuple[list[tuple[int, int]], int, bool]:
     """Return pairs of one recording, how many were compared, and if these are all.
 
-    They are compared in their order until too many are different; linked ones are skipped.
+    They are compared in their order until `most` are different; linked ones are skipped.
     """
-    sets = list(range(n_clips))
-
-    def set_of(clip: int) -> int:
-        while sets[clip] != clip:
-            sets[clip] = clip = sets[sets[clip]]
-        return clip
-
     same: list[tuple[int, int]] = []
     n_compared = 0
     for start in range(0, len(pairs), AT_ONCE):
-        if n_compared - len(same) >= most_different(n_clips):
+        if n_compared - len(same) >= most:
             return same, n_compared, False
-        block = pairs[start : start + AT_ONCE].tolist()
-        block = [(one, other) for one, other in block if set_of(one) != set_of(other)]
+        part = pairs[start : start + AT_ONCE]
+        one, other = _linked(n_clips, same)[part].T
+        block = part[one != other].tolist()
         n_compared += len(block)
         values = _agreements(block, n_clips, decode, sr)
-        for (one, other), value in zip(block, values, strict=True):
-            if value >= SAME:
-                sets[set_of(other)] = set_of(one)
-                same.append((one, other))
+        same += [pair for pair, value in zip(block, values, strict=True) if value >= SAME]
     return same, n_compared, True
 
 
 def _agreements(
     pairs: Sequence[tuple[int, int]], n_clips: int, decode: Decode, sr: int
 ) -> list[float]:
-    """Return the agreement of each pair; 0 where a clip has no sound."""
+    """Return the agreement of each pair; 0 where a clip cannot be decoded."""
     values = [0.0] * len(pairs)
-    waiting: dict[int, list[tuple[int, Sound, Sound]]] = {}
+    waiting: dict[int, list[tuple[int, Matrix, Matrix]]] = {}
 
     def compare(n: int) -> None:
         places, ones, others = zip(*waiting.pop(n), strict=True)
@@ -347,7 +361,7 @@ def _agreements(
     for place in sorted(range(len(pairs)), key=lambda at: (groups[pairs[at][0]], *pairs[at])):
         one, other = (decode(clip) for clip in pairs[place])
         if one is not None and other is not None:
-            n = room_for(one, other)
+            n = room_for(one, other, sr)
             waiting.setdefault(n, []).append((place, one, other))
             if n * len(waiting[n]) >= _SAMPLES:
                 compare(n)
