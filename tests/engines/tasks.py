@@ -151,3 +151,7 @@ class Counting(Sequence[int]):
 
     def __iter__(self) -> Iterator[int]:
         raise AssertionError("an engine must look up one item at a time")
+
+
+def is_imported(name: str) -> bool:
+    return name in sys.modules

@@ -186,3 +186,25 @@ def test_the_server_ends_with_a_run_without_stderr(tmp_path: Path) -> None:
 
 def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_worker_has_the_later_modules_where_its_function_may_need_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("needed_first", "needed_later"):
+        (tmp_path / f"{name}.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.syspath_prepend(str(REPO))
+    modules = (tasks.__name__, "needed_first")
+    with ProcessEngine(1, modules=modules, later=["needed_later"]) as engine:
+        early = dict(engine.map(tasks.is_imported, ["needed_first", "needed_later"]))
+        outcomes = dict(engine.map(Imported(), ["needed_first", "needed_later"]))
+    assert early == {0: True, 1: False}
+    assert outcomes == {0: True, 1: True}
+
+
+class Imported:
+    """A function of another module than those that are imported first."""
+
+    def __call__(self, name: str) -> bool:
+        return tasks.is_imported(name)

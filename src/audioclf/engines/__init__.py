@@ -32,13 +32,14 @@ def make_engine(
     seconds: float | None = None,
     required: Mapping[str, str] | None = None,
     modules: Iterable[str] = (),
+    later: Iterable[str] = (),
 ) -> Engine:
     """Return the engine that a user chose, with `jobs` threads or processes where it is local.
 
     With `isolate` all work is done in processes, also with one job, so that a crash costs one item
     and an item that takes longer than `seconds` is ended. `scheduler` is the address for Dask,
     whose workers must have the distributions of `required`; `insecure` accepts one without TLS.
-    Worker processes of this machine need the `modules`.
+    Worker processes of this machine need the `modules`, and for some work those of `later`.
     """
     if name == "dask":
         if seconds is not None:
@@ -60,7 +61,7 @@ def make_engine(
             hint="Add --engine dask, or leave out --scheduler and --insecure-cluster.",
         )
     if isolate:
-        return ProcessEngine(jobs, seconds, modules)
+        return ProcessEngine(jobs, seconds, modules, later)
     # One job gets a thread, too: in the main thread a signal could interrupt a library's callback,
     # which would lose the signal and truncate the clip.
-    return ThreadEngine(1) if jobs == 1 else AdaptiveEngine(jobs, modules)
+    return ThreadEngine(1) if jobs == 1 else AdaptiveEngine(jobs, modules, later)

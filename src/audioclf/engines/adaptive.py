@@ -21,7 +21,7 @@ from audioclf.engines.base import Engine, Job, WorkerError
 from audioclf.engines.local import ProcessEngine, ThreadEngine
 from audioclf.engines.sharing import packed
 
-TRIAL_SECONDS = 0.4
+TRIAL_SECONDS = 0.2
 """Seconds of work by which the speed of threads is measured, and then that of one thread."""
 
 GOOD_SPEED_UP = 1.3
@@ -30,7 +30,7 @@ GOOD_SPEED_UP = 1.3
 LONG_SECONDS = 0.25
 """Seconds of one item above which threads are used: such items are long calls of libraries."""
 
-WORTH_PROCESSES = 3.0
+WORTH_PROCESSES = 1.5
 """Seconds of work in one thread above which processes are started."""
 
 
@@ -40,9 +40,9 @@ class AdaptiveEngine(Engine):
     An item that cannot go to another process, or fails there unexpectedly, is done in this one.
     """
 
-    def __init__(self, jobs: int, modules: Iterable[str] = ()) -> None:
+    def __init__(self, jobs: int, modules: Iterable[str] = (), later: Iterable[str] = ()) -> None:
         self.workers = jobs
-        self.processes = ProcessEngine(jobs, modules=modules)
+        self.processes = ProcessEngine(jobs, modules=modules, later=later)
         self._threads = ThreadEngine(jobs)
         self._one = ThreadEngine(1)
         self._chosen: Engine | None = None

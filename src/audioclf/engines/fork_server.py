@@ -44,6 +44,8 @@ START = (
 """Program of a process of ours; the first argument is `sys.path`."""
 
 _SECONDS_TO_END = 2.0
+_SECONDS_OF_NO_USE = 0.05
+"""Time for an import that nothing needs any more."""
 _ARROW = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Environment variable without which pyarrow, if pandas imports it, starts a thread."""
 
@@ -74,17 +76,19 @@ def has_stderr() -> bool:
 class ForkServer:
     """The server, from the side of the process that started it.
 
-    `modules`: names of modules that it imports; one that cannot be imported is left out.
+    `modules`: names of modules that it imports at first, `later` of those that it imports when it
+    is asked to; one that cannot be imported is left out.
     """
 
-    def __init__(self, modules: Iterable[str] = ()) -> None:
+    def __init__(self, modules: Iterable[str] = (), later: Iterable[str] = ()) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
             self._process = start_interpreter(
                 "fork_server",
                 str(number),
-                *modules,
+                " ".join(modules),
+                " ".join(later),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[number],
@@ -92,7 +96,7 @@ class ForkServer:
             )
         self._answers = self._control.makefile("rb")
         self._lock = threading.Lock()
-        self._is_ready = False
+        self._is_ready, self.is_whole = False, not later
 
     @staticmethod
     def is_available() -> bool:
@@ -103,13 +107,18 @@ class ForkServer:
             return False
         return LINUX
 
-    def fork(self) -> ForkedProcess | None:
-        """Start a worker, once the server is ready; None if it cannot, or has ended."""
+    def fork(self, *, whole: bool = True) -> ForkedProcess | None:
+        """Start a worker, once the server is ready; None if it cannot, or has ended.
+
+        A `whole` one has the later modules as well.
+        """
         requests, their_requests = os.pipe()
         their_answers, answers = os.pipe()
         try:
             surroundings = str(Path.cwd()), environment(), [str(path) for path in sys.path]
-            pid = self._ask(surroundings, [requests, answers, *([2] if has_stderr() else [])])
+            files = [requests, answers, *([2] if has_stderr() else [])]
+            pid = self._ask((whole, *surroundings), files)
+            self.is_whole |= whole
             ended = os.pidfd_open(pid)
         except (OSError, EOFError, pickle.UnpicklingError):
             os.close(their_requests)
@@ -119,6 +128,11 @@ class ForkServer:
             os.close(requests)
             os.close(answers)
         return ForkedProcess(self, pid, ended, their_requests, their_answers)
+
+    def import_later(self) -> None:
+        """Let the server import the later modules whenever nothing is asked of it."""
+        with suppress(OSError, EOFError, pickle.UnpicklingError):
+            self._ask(None)
 
     def exit_code_of(self, pid: int) -> int:
         """Return the exit code of a worker that has ended, or the negative number of its signal."""
@@ -142,7 +156,7 @@ class ForkServer:
         if not self._is_ready:  # it would import all modules first
             self._process.kill()
         try:
-            self._process.wait(_SECONDS_TO_END)
+            self._process.wait(_SECONDS_TO_END if self.is_whole else _SECONDS_OF_NO_USE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -189,30 +203,36 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, it leaves no exit codes
     collect_garbage_rarely()
-    for name in sys.argv[3:]:
-        # A worker that needs a module says why it cannot be imported.
-        with suppress(Exception), lean_imports():
-            import_module(name)
+    first, later = (names.split() for names in sys.argv[3:])
+    for name in first:
+        _import(name)
     if count_threads() > 1:
         end_process(0)  # now, for a thread may never end
     gc.collect()
-    gc.freeze()
     server = os.getpid()
-    fork = _serve(socket.socket(fileno=int(sys.argv[2])))
+    fork = _serve(socket.socket(fileno=int(sys.argv[2])), later)
     if fork is not None:
         _become_worker(server, *fork)
         worker.main()
     end_process(0)
 
 
+def _import(name: str) -> None:
+    # A worker that needs a module says why it cannot be imported.
+    with suppress(Exception), lean_imports():
+        import_module(name)
+
+
 _Fork = tuple[list[int], str, dict[str, str], list[str]]
 
 
-def _serve(control: socket.socket) -> _Fork | None:
+def _serve(control: socket.socket, later: list[str]) -> _Fork | None:
     """Answer requests until there are no more; return in each fork the request that made it."""
-    children = set[int]()
+    children, is_asked = set[int](), False
     with control, control.makefile("rb") as requests, suppress(OSError, EOFError):
         while True:
+            while later and is_asked and not select.select([control], [], [], 0)[0]:
+                _import(later.pop(0))
             message, pipes, _, _ = socket.recv_fds(control, 1, 3)
             if not message:
                 break
@@ -220,21 +240,34 @@ def _serve(control: socket.socket) -> _Fork | None:
             if isinstance(request, int):
                 children.discard(request)
                 answer = os.waitstatus_to_exitcode(os.waitpid(request, 0)[1])
+            elif request is None:
+                answer, is_asked = 0, True
             else:
+                whole, *surroundings = request
+                while whole and later:
+                    _import(later.pop(0))
+                if count_threads() > 1:
+                    raise OSError
+                gc.freeze()
                 answer = os.fork()
                 if answer == 0:
-                    return pipes, *request
-                with suppress(OSError):  # the worker does it as well, whoever is first
-                    os.setpgid(answer, answer)
+                    return pipes, *surroundings
+                _adopt(answer, pipes)
                 children.add(answer)
-                for pipe in pipes:
-                    os.close(pipe)
             control.sendall(pickle.dumps(answer))
     for pid in children:
         with suppress(OSError):
             kill_group(pid)
         os.waitpid(pid, 0)
     return None
+
+
+def _adopt(child: int, pipes: Iterable[int]) -> None:
+    """Leave the pipes to a worker that was just forked, in a group of its own."""
+    with suppress(OSError):  # the worker does it as well, whoever is first
+        os.setpgid(child, child)
+    for pipe in pipes:
+        os.close(pipe)
 
 
 def _become_worker(

@@ -72,15 +72,20 @@ class ProcessEngine(Engine):
     dies too, the item fails.
 
     `seconds`: time limit for an item in s; its worker is ended then. `modules`: names of modules
-    that workers need, which a fork server imports once for all of them.
+    that workers need, which a fork server imports once for all of them; it imports those of `later`
+    when a worker is needed for a function of no other module, or after other work.
     """
 
     def __init__(
-        self, jobs: int, seconds: float | None = None, modules: Iterable[str] = ()
+        self,
+        jobs: int,
+        seconds: float | None = None,
+        modules: Iterable[str] = (),
+        later: Iterable[str] = (),
     ) -> None:
         self.workers = jobs
         self.seconds = seconds
-        self.modules = (*_MODULES, *modules)
+        self.modules, self.later = (*_MODULES, *modules), tuple(later)
         self._server: ForkServer | None = None
         # Each thread starts and feeds a worker of its own; see `worker._end_with_parent`.
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="audioclf-worker")
@@ -99,17 +104,19 @@ class ProcessEngine(Engine):
         """Let the fork server begin to import its modules, where the system has one."""
         with self._lock:
             if self._server is None and not self._closed and ForkServer.is_available():
-                self._server = ForkServer(self.modules)
+                self._server = ForkServer(self.modules, self.later)
 
     @override
     def map(
         self, fn: Callable[..., Any], items: Sequence[Any], *, shared: Any = None
     ) -> Iterator[tuple[int, Any]]:
         suspects: list[int] = []
+        module = getattr(fn, "__module__", "")
+        whole = module not in (*self.modules, "builtins")
         with self._packed(Job(fn, shared)) as job:
 
             def submit(index: int) -> Future[Any]:
-                return self._threads.submit(self._outcome, job, items[index])
+                return self._threads.submit(self._outcome, job, items[index], whole)
 
             window = _AHEAD * self.workers
             for index, future in as_completed(submit, _first, range(len(items)), window):
@@ -119,8 +126,10 @@ class ProcessEngine(Engine):
                 else:
                     suspects.append(index)
             for index in sorted(suspects):
-                future = self._threads.submit(self._outcome_alone, job, items[index])
+                future = self._threads.submit(self._outcome_alone, job, items[index], whole)
                 yield index, _death(index, future) or future.result()
+        if module in self.modules and self._server is not None:
+            self._server.import_later()
 
     @contextmanager
     def _packed(self, job: Job) -> Iterator[bytes]:
@@ -134,25 +143,28 @@ class ProcessEngine(Engine):
                     if worker.busy_with is data:
                         worker.kill()
 
-    def _outcome(self, job: bytes, item: Any) -> Any:
-        worker = self._loaded_worker(job)
+    def _outcome(self, job: bytes, item: Any, whole: bool) -> Any:
+        worker = self._loaded_worker(job, whole)
         try:
             return worker.run(pack(item), self.seconds)
         except WorkerGoneError:
             self._drop(worker)
             raise
 
-    def _outcome_alone(self, job: bytes, item: Any) -> Any:
+    def _outcome_alone(self, job: bytes, item: Any, whole: bool) -> Any:
+        self._end_worker()
+        return self._outcome(job, item, whole)
+
+    def _end_worker(self) -> None:
         worker = getattr(self._own, "worker", None)
         if worker is not None:
             worker.kill()
             self._drop(worker)
-        return self._outcome(job, item)
 
-    def _loaded_worker(self, job: bytes) -> Worker:
+    def _loaded_worker(self, job: bytes, whole: bool) -> Worker:
         how = ""
         for _ in range(2):  # one that dies before it has an item may have been killed from outside
-            worker = self._worker()
+            worker = self._worker(whole)
             try:
                 worker.load(job)
             except WorkerGoneError as exc:
@@ -165,11 +177,14 @@ class ProcessEngine(Engine):
             hint="Read its messages above, or work without worker processes with `--jobs 1`.",
         )
 
-    def _worker(self) -> Worker:
+    def _worker(self, whole: bool) -> Worker:
         worker: Worker | None = getattr(self._own, "worker", None)
+        if worker is not None and whole and not worker.is_whole:
+            self._end_worker()
+            worker = None
         if worker is None:
             self.begin()
-            worker = Worker(self._server)
+            worker = Worker(self._server, whole=whole)
             with self._lock:
                 if not self._closed:
                     self._crew.add(worker)
@@ -189,6 +204,8 @@ class ProcessEngine(Engine):
         with self._lock:
             self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._server is not None and not self._server.is_whole:
+            self._server.close()  # it may import what nothing needs now
         for worker in list(self._crew):
             worker.dismiss()
         for worker in list(self._crew):

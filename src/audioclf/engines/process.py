@@ -30,10 +30,14 @@ class WorkerLateError(WorkerGoneError):
 
 
 class Worker:
-    """A process that runs one item at a time; a server forks it, if there is one that can."""
+    """A process that runs one item at a time; a server forks it, if there is one that can.
 
-    def __init__(self, server: fork_server.ForkServer | None = None) -> None:
-        forked = server.fork() if server is not None else None
+    A fork that is not `whole` lacks the later modules of the server.
+    """
+
+    def __init__(self, server: fork_server.ForkServer | None = None, *, whole: bool = True) -> None:
+        forked = server.fork(whole=whole) if server is not None else None
+        self.is_whole = whole or forked is None
         self._process = forked or fork_server.start_interpreter(
             "worker", stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=fork_server.environment()
         )

@@ -17,16 +17,23 @@ if TYPE_CHECKING:
 
 
 _MODULES = (
+    "scipy.fft",
+    "audioclf.features.worker",
+    "audioclf.features.extraction",
+    "audioclf.builtin",
+    "audioclf.audit",
+)
+"""Modules that worker processes of a run need for features."""
+
+_LATER = (
     "sklearn.pipeline",
     "sklearn.linear_model",
-    "audioclf.features.worker",
     "audioclf.evaluation.cross_validation",
     "audioclf.experiment.auditing",
-    "audioclf.builtin",
     "matplotlib.figure",
     "audioclf.experiment.media",
 )
-"""Modules that worker processes of a run need."""
+"""Modules that they need for all other work."""
 
 EngineName = Literal["local", "dask"]
 
@@ -62,6 +69,7 @@ class Resources:
             seconds=self.clip_seconds if self.engine == "local" else self.limit,
             required=required,
             modules=_MODULES,
+            later=_LATER,
         )
 
     @contextmanager

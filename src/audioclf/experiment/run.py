@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
 
-MANY_CLIPS = 5_000
+MANY_CLIPS = 2_000
 """Clips from which on features, fits and audits take longer than the start of worker processes."""
 
 
