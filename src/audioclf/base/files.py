@@ -9,14 +9,17 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import ConfigError, ResultError
 from audioclf.base.text import csv_cell
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ASIDE = re.compile(r"\..+\.[0-9]+\.tmp")
 """Names of files that are not whole yet."""
@@ -25,6 +28,9 @@ _CONFIG_SUFFIXES = (".yaml", ".yml")
 
 _QUOTED = frozenset(',"\r\n')
 """Characters of a cell that is written in quotes."""
+
+_ROWS = 256
+"""Rows of numbers that are written at a time."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -62,15 +68,21 @@ class OutputFolder:
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
         """Write a table; text that a spreadsheet would execute is marked, see `csv_cell`."""
-        cell_of, lines = _Cells(), []
-        for cells in (header, *rows):
-            texts = [repr(cell) if cell.__class__ is float else cell_of[cell] for cell in cells]
-            lines.append(f"{','.join(texts)}\n" if texts != [""] else '""\n')
-        return self.write_text(name, "".join(lines))
+        cells = CsvCells()
+        return self.write_lines(name, map(cells.line, (header, *rows)))
+
+    def write_lines(self, name: str, lines: Iterable[str]) -> Path:
+        """Write a table from its lines, as `CsvCells` makes them."""
+        return self.write_text(name, "".join(f"{line}\n" for line in lines))
 
 
-class _Cells(dict[Any, str]):
+class CsvCells(dict[Any, str]):
     """The text of each cell as `csv.writer` has it, with the texts that occurred already."""
+
+    def line(self, cells: Iterable[Any]) -> str:
+        """Return a line, or the cells at its begin."""
+        texts = [repr(cell) if cell.__class__ is float else self[cell] for cell in cells]
+        return ",".join(texts) if texts != [""] else '""'
 
     def __missing__(self, cell: Any) -> str:
         text = csv_cell(cell) if isinstance(cell, str) else "" if cell is None else str(cell)
@@ -79,6 +91,19 @@ class _Cells(dict[Any, str]):
         if cell.__class__ is str:
             self[cell] = text
         return text
+
+
+def csv_rows(numbers: NDArray[Any]) -> Iterator[str]:
+    """Yield the cells of each row of a matrix [shape=(n_rows, n_columns)] of at least one column.
+
+    >>> import numpy as np
+    >>> [*csv_rows(np.array([[0.1, 1e-30], [np.nan, 2.0]]))]
+    ['0.1,1e-30', 'nan,2.0']
+    """
+    for start in range(0, len(numbers), _ROWS):
+        # A list is written as its numbers are by themselves, without a Python step for each.
+        text = repr(numbers[start : start + _ROWS].tolist())
+        yield from text[2:-2].replace(", ", ",").split("],[")
 
 
 def check_new_config(path: Path, *, force: bool = False) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audioclf.audit import audit_data
+from audioclf.base.files import CsvCells, csv_rows
 from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.label_cells import number_text
@@ -20,7 +22,7 @@ from audioclf.evaluation.metrics.estimate import mean_confusion
 from audioclf.evaluation.metrics.per_class import per_class
 from audioclf.evaluation.metrics.several_classes import per_class_of_states
 from audioclf.evaluation.metrics.subgroups import SubgroupScore, by_subgroup, harmonic_mean
-from audioclf.evaluation.results import PipelineResult
+from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
 from audioclf.features.worker import LedgerRow
@@ -83,7 +85,7 @@ def write_tables(
     """Write folds and predictions."""
     tables = _Tables(result, extraction.dataset, splits, results)
     folder.write_csv(names.FOLDS, FoldRow._fields, tables.folds())
-    folder.write_csv(names.PREDICTIONS, tables.prediction_columns(), tables.predictions())
+    folder.write_lines(names.PREDICTIONS, tables.predictions())
 
 
 def write_audits(folder: RunFolder, result: RunResult) -> None:
@@ -121,29 +123,37 @@ class _Tables:
         columns = [*PredictionRow._fields, *map(names.score_column, self.dataset.classes)]
         return columns + [names.decision_column(c) for c in self.dataset.classes if self.ranked]
 
-    def predictions(self) -> Iterator[tuple[Any, ...]]:
-        none: list[Any] = [""] * len(self.dataset.classes)
-        no_decision = none if self.ranked else []
+    def predictions(self) -> Iterator[str]:
+        """Yield the lines; numbers have all digits, so that a reader gets the same values."""
+        cells = CsvCells()
+        yield cells.line(self.prediction_columns())
+        clips = [cells.line((clip.id, clip.label)) for clip in self.dataset.clips]
+        classes = self.dataset.classes
+        none = "," * (len(classes) - 1)
         for result in self.results:
             for fold in result.folds:
-                where = (result.pipeline.name, fold.fold.repeat, fold.fold.name)
-                for at, index in enumerate(fold.fold.test):
-                    clip, code = self.dataset.clips[index], fold.y_pred[at]
-                    # All digits, so that a reader gets the same values and the same order.
-                    scores = none if fold.scores is None else fold.scores[at].tolist()
-                    values = fold.decision_values
-                    decision = no_decision if values is None else values[at].tolist()
-                    predicted = self._predicted(code, scores)
-                    yield (*where, clip.id, clip.label, *predicted, *scores, *decision)
+                where = cells.line((result.pipeline.name, fold.fold.repeat, fold.fold.name))
+                columns = [
+                    repeat(none) if values is None else csv_rows(values)
+                    for values in (fold.scores, fold.decision_values)[: 1 + self.ranked]
+                    if classes
+                ]
+                tested = [clips[index] for index in fold.fold.test.tolist()]
+                predicted = map(cells.line, self._predicted(fold))
+                yield from map(",".join, zip(repeat(where), tested, predicted, *columns))
 
-    def _predicted(self, prediction: Any, scores: Sequence[Any]) -> tuple[str, Any]:
-        """Return the label and its score; several labels are joined and have no score in common."""
-        classes = self.dataset.classes
+    def _predicted(self, fold: FoldResult) -> Iterable[tuple[str, Any]]:
+        """Return labels and their scores; several labels are joined and have no score in common."""
+        classes, codes = self.dataset.classes, fold.y_pred
         if self.dataset.is_numbers:
-            return number_text(prediction), ""
+            return ((number_text(number), "") for number in codes)
         if self.dataset.is_several:
-            return join_labels(classes[code] for code in np.flatnonzero(prediction)), ""
-        return classes[prediction], scores[prediction]
+            sets = (join_labels(classes[code] for code in np.flatnonzero(row)) for row in codes)
+            return ((joined, "") for joined in sets)
+        if fold.scores is None:
+            return ((classes[code], "") for code in codes.tolist())
+        of_label = fold.scores[np.arange(len(codes)), codes].tolist()
+        return zip([classes[code] for code in codes.tolist()], of_label, strict=True)
 
     def metrics(self) -> dict[str, Any]:
         result = self.result
@@ -247,8 +257,7 @@ class _Tables:
 
     def _by_subgroups(self, result: PipelineResult) -> dict[str, Any]:
         """Return all metrics by the subgroups that the dataset names, with their harmonic means."""
-        named = [dict(clip.subgroups) for clip in self.dataset]
-        kinds = list(dict.fromkeys(kind for of_clip in named for kind in of_clip))
+        kinds = list(dict.fromkeys(kind for clip in self.dataset for kind, _ in clip.subgroups))
         tables = {
             kind: [
                 {"metric": metric, "scores": [asdict(score) for score in scores]}
@@ -258,7 +267,9 @@ class _Tables:
                 for mean in [harmonic_mean(result, metric, self.dataset.targets, codes, scores)]
             ]
             for kind in kinds
-            for codes, subgroups in _coded([of_clip.get(kind) for of_clip in named])
+            for codes, subgroups in _coded(
+                [dict(clip.subgroups).get(kind) for clip in self.dataset]
+            )
         }
         return {"by_subgroups": tables} if tables else {}
 

@@ -267,16 +267,27 @@ def _label_values(
 ) -> Floats:
     """Return a metric of predicted labels for each labeling, from counts of the classes alone."""
     repeats = [repeat for pipeline in pipelines for repeat in pipeline]
+    n_tested = len(np.unique(np.concatenate([repeat.test for repeat in repeats])))
+    # A permutation of exactly these clips does not change how many a class has.
+    fixed = [
+        np.bincount(r.y_true, minlength=n_classes)
+        if r.weights is None and len(r.test) == n_tested
+        else None
+        for r in repeats
+    ]
+
+    def counts_of(labels: NDArray[Any], repeat: Repeat, of_classes: Codes | None) -> list[Any]:
+        """Return the weights of the correct predictions and of the clips of each class."""
+        true, weights = labels[repeat.test], repeat.weights
+        hit = np.flatnonzero(true == repeat.y_pred)
+        if of_classes is None:
+            of_classes = np.bincount(true, weights, n_classes)
+        hits = np.bincount(true[hit], None if weights is None else weights[hit], n_classes)
+        return [hits, of_classes]
+
     counts = np.array(
         [
-            [
-                [
-                    np.bincount(true[hit], None if r.weights is None else r.weights[hit], n_classes)
-                    for hit in (true == r.y_pred, slice(None))
-                ]
-                for r in repeats
-                for true in (labels[r.test],)
-            ]
+            [counts_of(labels, *each) for each in zip(repeats, fixed, strict=True)]
             for labels in labelings
         ],
         dtype=np.float64,

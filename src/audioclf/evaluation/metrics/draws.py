@@ -39,12 +39,9 @@ class Units:
         from scipy.sparse import csr_array
 
         shape = (len(ends) - 1, self.count)
-        data = self._ones[: len(order)] if self.weights is None else self.weights[order]
+        ones = np.ones(len(order), dtype=np.uint8)
+        data = ones if self.weights is None else self.weights[order]
         return csr_array((data, self.codes[order], ends), shape=shape)
-
-    @cached_property
-    def _ones(self) -> Floats:
-        return np.ones(len(self.codes))  # shared by all matrices
 
     def sums_of_groups(self, codes: Codes) -> tuple[Codes, Any]:
         """Return the codes that occur, in their order, and the matrix that sums their clips."""
@@ -74,12 +71,21 @@ class Draws:
             self._by_unit[kind] = np.ascontiguousarray(self.counts.T, dtype=kind)
         return self._by_unit[kind]
 
-    def exact_type(self, units: Units) -> Any:
-        """Return the type in which clips are summed fastest, as exactly as in float64."""
-        if units.weights is not None or not self._is_whole:
-            return np.float64
-        most = self._most * units.largest
-        return np.uint16 if most < 1 << 16 else np.float32 if most < 1 << 24 else np.float64
+    def sums(self, matrix: Any, units: Units) -> NDArray[Any]:
+        """Return the sums of a matrix of runs of clips [shape=(n_runs, n_rows)].
+
+        They have the type in which clips are summed fastest, as exactly as in float64.
+        """
+        kind: Any = np.float64
+        if self.are_whole(units):
+            most = self._most * units.largest
+            kind = np.uint16 if most < 1 << 16 else np.float32 if most < 1 << 24 else np.float64
+        sums: NDArray[Any] = matrix @ self.by_unit_as(kind)
+        return sums
+
+    def are_whole(self, units: Units) -> bool:
+        """Whether all sums over clips are whole numbers."""
+        return units.weights is None and self._is_whole
 
     @cached_property
     def as_integers(self) -> NDArray[np.int32]:

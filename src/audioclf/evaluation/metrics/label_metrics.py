@@ -55,7 +55,7 @@ def tallier(y_true: Codes, y_pred: Codes, n_classes: int, units: Units) -> Calla
     ]
 
     def tally(draws: Draws) -> Tally:
-        by_pair = sum_pairs @ draws.by_unit
+        by_pair = draws.sums(sum_pairs, units).astype(np.float64)
         hits, *totals = np.zeros((3, n_classes, by_pair.shape[1]))
         hits[true[right]] = by_pair[right]
         for total, (present, sum_class) in zip(totals, by_class, strict=True):

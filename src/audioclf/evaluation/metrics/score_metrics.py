@@ -78,17 +78,45 @@ def _calibration_error(y_true: Codes, scores: Floats, units: Units) -> OfDraws:
 class AtHits:
     """Weights at each clip of a class, from its highest score down; each [shape=(n_rows, n_hits)].
 
-    `above` is of all clips with a higher score, `upto` of these and the ties, `higher` of the clips
-    of the class with a higher score, `found` of these and the ties, `total` [shape=(n_rows, 1)] of
-    all clips. They are int32 where all are whole.
+    `others_above` is of the clips of other classes with a higher score, `others_upto` of these and
+    the ties, `others` [shape=(n_rows, 1)] of all others. All are int32 where they are whole. `ties`
+    are the first tie of each clip within the class, and the clip after the last.
     """
 
     weight: NDArray[Any]
-    above: NDArray[Any]
-    upto: NDArray[Any]
-    higher: NDArray[Any]
-    found: NDArray[Any]
-    total: NDArray[Any]
+    others_above: NDArray[Any]
+    others_upto: NDArray[Any]
+    others: NDArray[Any]
+    ties: tuple[Codes, Codes] | None
+
+    @cached_property
+    def _so_far(self) -> NDArray[Any]:
+        return _sums_so_far(self.weight, self.others.dtype)
+
+    @property
+    def higher(self) -> NDArray[Any]:
+        """Of the clips of the class with a higher score."""
+        return self._so_far[:, :-1] if self.ties is None else self._so_far[:, self.ties[0]]
+
+    @property
+    def found(self) -> NDArray[Any]:
+        """Of the clips of the class with a higher score, and the ties."""
+        return self._so_far[:, 1:] if self.ties is None else self._so_far[:, self.ties[1]]
+
+    @property
+    def above(self) -> Any:
+        """Of all clips with a higher score."""
+        return self.others_above + self.higher
+
+    @property
+    def upto(self) -> Any:
+        """Of all clips with a higher score, and the ties."""
+        return self.others_upto + self.found
+
+    @property
+    def total(self) -> Any:
+        """Of all clips [shape=(n_rows, 1)]."""
+        return self.others + self._so_far[:, -1:]
 
     @cached_property
     def of_class(self) -> Floats:
@@ -96,10 +124,11 @@ class AtHits:
         sums: Floats = self.weight.sum(axis=1, dtype=np.float64)
         return sums
 
-    @property
+    @cached_property
     def of_others(self) -> Floats:
         """Sum of the weights of all other clips [shape=(n_rows,)]."""
-        return self.total[:, 0] - self.of_class
+        others: Floats = self.total[:, 0] - self.of_class
+        return others
 
     def weighted_sum(self, of_hits: Floats) -> Floats:
         """Return the sum over the clips of the class of a number of each times its weight."""
@@ -122,35 +151,31 @@ def rankings(
 
 def ranking(truth: NDArray[np.bool_], scores: Floats, units: Units) -> Callable[[Draws], AtHits]:
     """Return the ranking of the clips [shape=(n_clips,)] of a class among all by their scores."""
-    order = np.argsort(-scores, kind="stable")
-    falling, is_hit = -scores[order], truth[order]
-    of_hits, of_others = falling[is_hit], falling[~is_hit]
-    first, last = (np.searchsorted(of_others, of_hits, side=side) for side in ("left", "right"))
-    first_hit, last_hit = (np.searchsorted(of_hits, of_hits, side=s) for s in ("left", "right"))
-    has_ties = not (np.array_equal(first, last) and (last_hit - first_hit == 1).all())
-    edges = np.concatenate([[0], first, *([last] if has_ties else []), [len(of_others)]])
+    rising = -scores
+    order = np.argsort(rising)
+    has_ties = not (np.diff(rising[order]) > 0).all()
+    if has_ties:  # their order would depend on the algorithm
+        order = np.argsort(rising, kind="stable")
+    is_hit = truth[order]
+    first = last = np.flatnonzero(is_hit) - np.arange(is_hit.sum())
+    edges, ties = np.concatenate([[0], first, [len(truth) - len(first)]]), None
     if has_ties:
-        edges = np.unique(edges)
+        of_hits, of_others = rising[order[is_hit]], rising[order[~is_hit]]
+        first, last = (np.searchsorted(of_others, of_hits, side=s) for s in ("left", "right"))
+        edges = np.unique(np.concatenate([[0], first, last, [len(of_others)]]))
         first, last = np.searchsorted(edges, first), np.searchsorted(edges, last)
+        ties = np.searchsorted(of_hits, of_hits), np.searchsorted(of_hits, of_hits, side="right")
     hits, between = units.part(order[is_hit]), units.sums_of_runs(order[~is_hit], edges)
-    matrices: dict[Any, Any] = {}
 
     def at_hits(draws: Draws) -> AtHits:
-        kind = draws.exact_type(units)
-        if kind not in matrices:
-            matrices[kind] = between.astype(kind, copy=False)
-        counts = draws.counts if kind is np.float64 else draws.as_integers
+        counts = draws.as_integers if draws.are_whole(units) else draws.counts
         weight = hits.weighted(np.take(counts, hits.codes, axis=1, mode="clip"))
-        so_far = _sums_so_far(weight, counts.dtype)
-        others = _sums_so_far((matrices[kind] @ draws.by_unit_as(kind)).T, counts.dtype)
-        total = others[:, -1:] + so_far[:, -1:]
-        if has_ties:
-            higher, found = (np.take(so_far, ends, axis=1) for ends in (first_hit, last_hit))
-            above, upto = (np.take(others, ends, axis=1) for ends in (first, last))
+        others = _sums_so_far(draws.sums(between, units).T, counts.dtype)
+        if ties is None:
+            above = upto = others[:, 1:-1]
         else:
-            higher, found, above = so_far[:, :-1], so_far[:, 1:], others[:, 1:-1]
-            upto = above
-        return AtHits(weight, above + higher, upto + found, higher, found, total)
+            above, upto = (np.take(others, places, axis=1) for places in (first, last))
+        return AtHits(weight, above, upto, others[:, -1:], ties)
 
     return at_hits
 
@@ -169,7 +194,11 @@ def _roc_auc(at: AtHits) -> Floats:
     Counted over pairs of a hit with any clip; of the pairs of two hits, half are won.
     """
     hits = at.of_class
-    won = at.weighted_sum(at.total - (at.above + at.upto) / 2) - hits**2 / 2
+    if at.others.dtype.kind == "i":  # exact, so it may be added up in any way
+        lost = np.multiply(at.weight, at.others_above + at.others_upto, dtype=np.float64)
+        won = hits * at.of_others - lost.sum(axis=1) / 2
+    else:
+        won = at.weighted_sum(at.total - (at.above + at.upto) / 2) - hits**2 / 2
     return divided(won, hits * at.of_others, np.nan)
 
 
