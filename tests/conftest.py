@@ -122,6 +122,12 @@ def no_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audioclf.dataset.decoders.installed_decoders", tuple)
 
 
+@pytest.fixture
+def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let audits fit forests of few trees."""
+    monkeypatch.setattr("audioclf.audit.shortcuts.probe.TREES", 4)
+
+
 def tone(frequency: float, seconds: float, sr: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     times = np.arange(round(seconds * sr)) / sr

@@ -20,7 +20,6 @@ from audioclf.base.limits import Limits
 from audioclf.config.loading import load_config
 from audioclf.dataset.archive import open_archive
 from audioclf.dataset.sources import FileSource, ZipSource
-from tests.conftest import imported_by
 from tests.hostile.files import Entry, MemorySource, encoded, float_wav, noise, pcm16, wav, zip_of
 
 # librosa.load imports audioread, which imports modules that Python 3.13 drops.
@@ -317,16 +316,3 @@ def test_the_config_is_that_of_librosa_by_default() -> None:
     config = AudioConfig()
     assert (config.sr, config.duration, config.offset) == (22_050, None, 0.0)
     assert hash(config) == hash(AudioConfig(sr=22_050))
-
-
-def test_decoding_imports_neither_librosa_nor_numba_nor_soundfile_for_pcm(tmp_path: Path) -> None:
-    path = tmp_path / "clip.wav"
-    path.write_bytes(wav())
-    code = (
-        "from pathlib import Path\n"
-        "from audioclf.audio.decode import decode\n"
-        "from audioclf.audio.settings import AudioConfig\n"
-        "from audioclf.dataset.sources import FileSource\n"
-        f"decode(FileSource(Path({str(path)!r})), AudioConfig())\n"
-    )
-    assert imported_by(code, ["librosa", "numba", "scipy", "soundfile", "soxr"]) == {"soxr"}

@@ -61,8 +61,8 @@ def test_parts_are_those_of_the_whole(data: bytes, monkeypatch: pytest.MonkeyPat
     seconds = len(whole) / SR
     rng = np.random.default_rng(0)
     starts = [
-        *rng.uniform(0.0, seconds - 0.02, 30),
-        *rng.uniform(seconds - 0.3, seconds - 0.02, 30),
+        *rng.uniform(0.0, seconds - 0.02, 12),
+        *rng.uniform(seconds - 0.3, seconds - 0.02, 12),
     ]
     for start in np.round(starts, 3):
         span = Span(float(start), float(start) + 0.01)

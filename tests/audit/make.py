@@ -36,7 +36,7 @@ def dataset_of(per_class: int | Mapping[str, int] = 20, classes: str = "ab") -> 
     return Dataset(clips, name="made")
 
 
-def folds_of(dataset: Dataset, n_splits: int = 5) -> Splits:
+def folds_of(dataset: Dataset, n_splits: int = 3) -> Splits:
     return StratifiedKFold(n_splits=n_splits).folds(dataset, 0)
 
 

@@ -9,14 +9,10 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.audit import audit_data, blocking, check_allowed, finding_names
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput
-from audioclf.audit.shortcuts import probe
 from audioclf.base.errors import ConfigError
 from tests.audit import make
 
-
-@pytest.fixture(autouse=True)
-def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "TREES", 10)
+pytestmark = pytest.mark.usefixtures("small_forests")
 
 
 AUDITS = (

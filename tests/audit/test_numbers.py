@@ -5,7 +5,7 @@ import pytest
 
 from audioclf.audit import not_audited
 from audioclf.audit.inputs import AuditInput, FileFormat
-from audioclf.audit.shortcuts import audit_shortcuts, probe
+from audioclf.audit.shortcuts import audit_shortcuts
 from audioclf.audit.shortcuts.facts import COLUMN, FACTS
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.evaluation.splits import KFold
@@ -23,9 +23,7 @@ def input_of(numbers: np.ndarray, rates: np.ndarray, levels: np.ndarray) -> Audi
     return AuditInput(dataset, splits=KFold().folds(dataset, 0), facts=facts, formats=formats)
 
 
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "TREES", 10)
+pytestmark = pytest.mark.usefixtures("small_forests")
 
 
 def test_a_number_that_the_format_or_the_level_tells_is_reported() -> None:

@@ -19,10 +19,7 @@ from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.results import FoldResult, Pipeline, PipelineResult
 from tests.audit.make import WAV, folds_of, ledger_of, named, ordinary_facts, prints_of, run_audits
 
-
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audioclf.audit.shortcuts.probe.TREES", 10)
+pytestmark = pytest.mark.usefixtures("small_forests")
 
 
 def several(*labels: str) -> Dataset:

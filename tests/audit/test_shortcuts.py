@@ -26,10 +26,7 @@ from tests.audit.make import (
 )
 from tests.conftest import tone, write_wav
 
-
-@pytest.fixture(autouse=True)
-def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "TREES", 10)
+pytestmark = pytest.mark.usefixtures("small_forests")
 
 
 def formats_of(dataset: Dataset, *odd: str, **changes: object) -> dict[str, FileFormat]:

@@ -9,14 +9,10 @@ import pytest
 import soundfile
 
 from audioclf.audit.findings import Finding
-from audioclf.audit.shortcuts import probe
 from audioclf.cli.audit import _finding_text
 from tests.conftest import REPO, run_cli, write_config, write_sounds, write_wav, zip_folder
 
-
-@pytest.fixture(autouse=True)
-def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "TREES", 10)
+pytestmark = pytest.mark.usefixtures("small_forests")
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import pytest
 
 from audioclf.features.cache import FeatureCache
 from audioclf.features.cache_entry import Entry
-from tests.cli.test_startup import CALL, HEAVY
-from tests.conftest import imported_by, run_cli
+from tests.conftest import run_cli
 
 KEYS = [f"{number:02x}" * 32 for number in range(4)]
 
@@ -189,8 +188,3 @@ def test_a_file_is_no_cache(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run_cli("cache", "stats", "--cache-dir", tmp_path / "file", code=6)
     assert f"{tmp_path / 'file'}: the cache cannot be read or changed: Not a dir" in done.stderr
-
-
-def test_stats_import_no_heavy_library(folder: Path) -> None:
-    code = CALL.format(args=["cache", "stats", "--cache-dir", str(folder)])
-    assert imported_by(code, HEAVY) == set()

@@ -9,8 +9,7 @@ import pytest
 import audioclf
 from audioclf.base.errors import EXIT_MODEL, EXIT_USAGE, ModelError
 from audioclf.models.calibration import records
-from tests.cli.test_startup import CALL
-from tests.conftest import imported_by, run_cli
+from tests.conftest import run_cli
 from tests.models.making import classifier, fitted, forged, made, written
 
 
@@ -102,11 +101,6 @@ def test_a_refused_file_is_one_sentence_and_exit_5(tmp_path: Path) -> None:
 def test_a_model_is_shown_although_it_cannot_be_loaded(path: Path) -> None:
     forged(path, {"estimator/model.skops": b"not an estimator"})
     run_cli("model", "show", path, code=0)
-
-
-def test_showing_a_model_imports_no_heavy_library(path: Path) -> None:
-    heavy = ["sklearn", "librosa", "xgboost", "numba", "scipy", "matplotlib", "skops", "pandas"]
-    assert imported_by(CALL.format(args=["model", "show", str(path)]), heavy) == set()
 
 
 def digest_of(path: Path) -> str:

@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from audioclf.cli import COMMANDS
+from audioclf.features.cache import FeatureCache
+from audioclf.features.cache_entry import Entry
 from audioclf.testing.common import HEAVY as NEVER_AT_IMPORT
 from tests.conftest import REPO, imported_by
+from tests.models.making import made
 
 # numpy comes with the base classes; everything else that the kit calls heavy stays out.
 HEAVY = sorted({*NEVER_AT_IMPORT, "mlflow", "sqlalchemy"} - {"numpy"})
@@ -24,29 +28,30 @@ except SystemExit as exc:
 """
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"]])
-def test_help_imports_next_to_nothing(args: list[str]) -> None:
-    assert imported_by(CALL.format(args=args), [*HEAVY, "numpy", "pydantic"]) == set()
-
-
-@pytest.mark.parametrize("args", [["plugins"], ["plugins", "show", "mel"], ["run", "--help"]])
-def test_listing_plugins_imports_no_heavy_library(args: list[str]) -> None:
-    unneeded = [*HEAVY, "audioclf.testing", "audioclf.starters.plugin_template"]
-    unneeded += ["numpy"] * (args[-1] == "plugins")
-    assert imported_by(CALL.format(args=args), unneeded) == set()
-
-
-def test_importing_a_command_imports_no_heavy_library() -> None:
-    modules = [f"audioclf.cli.{name.replace('-', '_')}" for name in COMMANDS]
-    unneeded = [*HEAVY, "numpy", "jinja2", "onnx", "skl2onnx", "onnxruntime"]
-    assert imported_by(f"import {', '.join(modules)}", unneeded) == set()
+def test_what_needs_no_library_imports_none(tmp_path: Path) -> None:
+    """One process does it all in turn, that which may import least first."""
+    cache, model = FeatureCache(tmp_path / "cache"), str(made(tmp_path / "m.audioclf", "svm"))
+    cache.put("0" * 64, Entry(np.ones((25, 100), dtype=np.float32), {}))
+    cache.flush()
     light = "import " + ", ".join(f"audioclf.cli.{name}" for name in ("init", "configs", "explore"))
-    assert imported_by(light, ["pydantic", "yaml"]) == set()
-
-
-def test_importing_the_package_is_light() -> None:
-    code = "import audioclf"
-    assert imported_by(code, [*HEAVY, "numpy", "pydantic", "pluggy", "typer"]) == set()
+    commands = ", ".join(f"audioclf.cli.{name.replace('-', '_')}" for name in COMMANDS)
+    listing = [*HEAVY, "audioclf.testing", "audioclf.starters.plugin_template"]
+    exporting = ["jinja2", "onnx", "skl2onnx", "onnxruntime"]
+    steps = [
+        ("import audioclf", [*HEAVY, "numpy", "pydantic", "pluggy", "typer"]),
+        (CALL.format(args=["--version"]), [*HEAVY, "numpy", "pydantic"]),
+        (CALL.format(args=["--help"]), [*HEAVY, "numpy", "pydantic"]),
+        (light, ["pydantic", "yaml"]),
+        (CALL.format(args=["plugins"]), [*listing, "numpy"]),
+        (f"import {commands}", [*HEAVY, *exporting, "numpy"]),
+        (CALL.format(args=["plugins", "show", "mel"]), listing),
+        (CALL.format(args=["run", "--help"]), listing),
+        (CALL.format(args=["cache", "stats", "--cache-dir", str(cache.folder)]), HEAVY),
+        (CALL.format(args=["model", "show", model]), [*HEAVY, "skops"]),
+    ]
+    check = "found = {names} & sys.modules.keys()\nassert not found, ({code!r}, found)"
+    script = [f"{code}\n{check.format(names=set(names), code=code)}" for code, names in steps]
+    assert imported_by("\n".join(["import sys", *script]), HEAVY) == set()
 
 
 @pytest.mark.slow

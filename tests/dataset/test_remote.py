@@ -29,7 +29,6 @@ from audioclf.dataset.archive import ZipMember, open_archive
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.remote import display_name
 from audioclf.dataset.sources import RemoteSource, ZipSource
-from tests.conftest import imported_by
 from tests.hostile.files import Entry, wav, zip_of
 
 
@@ -530,14 +529,3 @@ def test_a_local_path_in_a_config_stays_a_path(tmp_path: Path, path: str) -> Non
     config = load_config(tmp_path / "c.yaml")
     assert isinstance(config.dataset, ZipDataset)
     assert config.dataset.path == tmp_path / Path(path).expanduser()
-
-
-def test_local_data_does_not_import_fsspec(sounds: Path, sounds_zip: Path) -> None:
-    code = (
-        "from pathlib import Path\n"
-        "from audioclf.builtin.loaders.class_folders import FolderDataset\n"
-        "from audioclf.builtin.loaders.class_folders import ZipDataset\n"
-        f"FolderDataset(path=Path({str(sounds)!r})).load()\n"
-        f"[c.source.digest() for c in ZipDataset(path=Path({str(sounds_zip)!r})).load()]"
-    )
-    assert imported_by(code, ["fsspec", "aiohttp", "zipfile"]) == {"zipfile"}

@@ -21,7 +21,6 @@ from audioclf.builtin.featurizers.stft import Stft
 from audioclf.components.pooling import Flatten
 from audioclf.features.worker import plan_featurizer
 from tests.builtin.featurizers.signals import SR, Matrix, noise
-from tests.conftest import imported_by
 
 FAMILY: list[type[ClipFeaturizer]] = [MelSpectrogram, Mfcc, Stft, Chroma, SpectralShape]
 OPTIONS: dict[str, Any] = {
@@ -138,17 +137,6 @@ def test_with_options_silence_is_finite(cls: type[ClipFeaturizer], n_samples: in
     assert features.dtype == np.float32
     assert features.shape[1] == 7
     assert np.isfinite(features).all()
-
-
-@pytest.mark.slow
-def test_without_trimming_librosa_is_not_imported() -> None:
-    code = """
-import numpy as np
-from audioclf.builtin.featurizers.mel import MelSpectrogram
-y = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
-MelSpectrogram(normalize="mean_variance", n_steps=10, warp=1.1).extract(y, 22050)
-"""
-    assert imported_by(code, ["librosa", "numba"]) == set()
 
 
 def test_n_steps_gives_equal_widths_without_padding() -> None:

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 import warnings
 from typing import Any
 
@@ -98,28 +96,6 @@ def test_ref_and_amin_are_powers() -> None:
 def test_a_tone_is_loudest_at_its_frequency() -> None:
     levels = Stft(n_fft=1024).extract(tone(5000.0, 22050), SR)
     assert levels[:, 20].argmax() == round(5000.0 * 1024 / SR)
-
-
-EXTRACT = """
-import sys
-import numpy as np
-from audioclf.builtin.featurizers.mel import MelSpectrogram
-from audioclf.builtin.featurizers.mfcc import Mfcc
-from audioclf.builtin.featurizers.stft import Stft
-y = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
-for featurizer in (MelSpectrogram(), Stft(window="hamming"), Mfcc(deltas=2)):
-    featurizer.extract(y, 22050)
-"""
-
-
-def modules_after(code: str) -> set[str]:
-    """Return the names of all modules that a new interpreter has after running the code."""
-    command = [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"]
-    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
-
-
-def test_featurizing_needs_neither_librosa_nor_numba_nor_scipy_signal() -> None:
-    assert not {"librosa", "numba", "scipy.signal"} & modules_after(EXTRACT)
 
 
 def test_a_window_with_a_parameter_can_be_given_in_yaml() -> None:
