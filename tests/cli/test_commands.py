@@ -14,7 +14,7 @@ import pytest
 from audioclf import __version__
 from audioclf.cli import COMMANDS, LazyGroup
 from audioclf.cli.help import EXAMPLES
-from tests.conftest import CONFIG, WHOLE, run_cli, run_process
+from tests.conftest import CONFIG, WHOLE, run_cli
 
 
 def test_help_lists_every_command_in_sections_with_first_steps() -> None:
@@ -33,16 +33,14 @@ def test_the_help_of_each_command_is_its_line_in_the_list() -> None:
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize(
-    "line", [(name, line) for name, lines in EXAMPLES.items() for line in lines], ids=str
-)
-def test_examples_of_the_help_are_commands_with_their_options(line: tuple[str, str]) -> None:
-    name, *args = line[1].split()
-    assert name == (line[0] or name)
-    command = LazyGroup().get_command(None, name)
-    while getattr(command, "commands", None) and args:
-        command = command.commands[args.pop(0)]
-    command.make_context(name, args)
+def test_examples_of_the_help_are_commands_with_their_options() -> None:
+    for of, line in ((of, line) for of, lines in EXAMPLES.items() for line in lines):
+        name, *args = line.split()
+        assert name == (of or name), line
+        command = LazyGroup().get_command(None, name)
+        while getattr(command, "commands", None) and args:
+            command = command.commands[args.pop(0)]
+        command.make_context(name, args)
 
 
 def test_version() -> None:
@@ -74,13 +72,17 @@ def test_verbose_shows_versions_and_the_traceback_of_an_error(args: tuple[str, .
     assert "Traceback" not in run_cli("check", "nope", code=2).stderr
 
 
-def test_the_shell_completes_commands_configs_and_options() -> None:
-    def completed(words: str) -> list[str]:
-        variables = {"COMP_WORDS": f"audioclf {words}", "COMP_CWORD": str(len(words.split()))}
-        return run_process(env={"_AUDIOCLF_COMPLETE": "complete_bash", **variables}).stdout.split()
-
-    assert completed("ru") == ["run", "runs"]
-    assert completed("run quick") == ["quickstart"]
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("ru", "run runs"), ("run quick", "quickstart"), ("run --jo", "--jobs")],
+)
+def test_the_shell_completes_commands_configs_and_options(
+    words: str, completed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_AUDIOCLF_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"audioclf {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    assert run_cli(code=0).stdout.split() == completed.split()
 
 
 @pytest.mark.slow

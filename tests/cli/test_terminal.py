@@ -12,6 +12,7 @@ import pytest
 
 from audioclf.base.text import printable
 from audioclf.cli.terminal import complain, format_table, say, styled
+from tests.conftest import run_cli
 from tests.models.making import made
 from tests.predict.making import many
 
@@ -128,11 +129,9 @@ def in_shell(tail: str, *args: str) -> tuple[str, int, str]:
 @pytest.mark.parametrize(
     ("tail", "arg"),
     [
+        ("<&- >&- 2>&-", "--version"),
         (">&-", "configs"),
-        ("<&- >&- 2>&-", "configs"),
-        (">&-", "--version"),
         ("| true; exit ${PIPESTATUS[0]}", "configs"),
-        ("| true; exit ${PIPESTATUS[0]}", "--help"),
     ],
 )
 def test_a_closed_standard_output_is_no_error(tail: str, arg: str) -> None:
@@ -157,7 +156,7 @@ def test_files_that_are_opened_do_not_get_the_number_of_a_closed_stream(tmp_path
     target = tmp_path / "q.yaml"
     args = ["configs", "show", "quickstart", "--out", str(target)]
     assert in_shell(">&- 2>&-", *args) == ("", 0, "")
-    assert target.read_text(encoding="utf-8") == in_shell("", "configs", "show", "quickstart")[0]
+    assert target.read_text(encoding="utf-8") == run_cli(*args[:3]).stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -1,6 +1,7 @@
 """The documentation: its configs are valid, its commands, options, links and pages exist."""
 
 import re
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -39,12 +40,14 @@ def test_every_config_is_valid(text: str, tmp_path: Path) -> None:
     assert load_config(path).classifiers
 
 
-@pytest.mark.parametrize("text", blocks("sh"))
-def test_every_command_option_and_config_exists(text: str) -> None:
+def test_every_command_option_and_config_exists() -> None:
+    found = cache(partial(LazyGroup().get_command, None))
+    makefile = (REPO / "Makefile").read_text(encoding="utf-8")
+    text = "\n".join(block.values[0] for block in blocks("sh"))
     for line in text.replace("\\\n", " ").splitlines():
         words = line.partition("#")[0].split()
         if words[:1] == ["audioclf"]:
-            command = LazyGroup().get_command(None, words[1])
+            command = found(words[1])
             assert command is not None, line
             command = getattr(command, "commands", {}).get(words[2] if words[2:] else "", command)
             options = {name for parameter in command.params for name in parameter.opts}
@@ -52,7 +55,7 @@ def test_every_command_option_and_config_exists(text: str) -> None:
             for word in words:
                 assert not word.startswith("configs/") or (REPO / word).is_file(), line
         elif words[:1] == ["make"]:
-            assert re.search(rf"^{words[1]}:", (REPO / "Makefile").read_text(), re.MULTILINE), line
+            assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
 
 
 def test_the_workflow_and_ci_call_commands_of_the_makefile() -> None:
@@ -67,18 +70,19 @@ def test_the_workflow_and_ci_call_commands_of_the_makefile() -> None:
         assert f"-e plugins/{plugin.parent.name}" in workflow  # Windows, without make
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
-def test_every_link_leads_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", page.read_text(encoding="utf-8"))
-    for target, anchor in links:
-        path = page.parent / target if target else page
-        assert path.exists(), target
-        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        links = re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", page.read_text(encoding="utf-8"))
+        for target, anchor in links:
+            path = page.parent / target if target else page
+            assert path.exists(), f"{page}: {target}"
+            assert not anchor or anchor in anchors(path), f"{page}: {target}#{anchor}"
 
 
 def test_the_map_has_every_page() -> None:

@@ -1,4 +1,3 @@
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import librosa
@@ -42,7 +41,7 @@ def same_bits(one: list[Matrix], other: list[Matrix]) -> bool:
 
 
 @pytest.mark.parametrize("featurizer", FEATURIZERS, ids=lambda f: f.type)
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=20, derandomize=True, deadline=None)
 @given(lengths=st.lists(st.integers(1, 9000), min_size=1, max_size=9), seed=st.integers(0, 999))
 def test_a_clip_is_the_same_alone_and_in_a_batch(
     featurizer: Spectral, lengths: list[int], seed: int
@@ -63,38 +62,12 @@ def test_the_size_of_blocks_changes_nothing(
 
 
 @pytest.mark.parametrize("featurizer", FEATURIZERS, ids=lambda f: f.type)
-def test_threads_do_not_disturb_each_other(featurizer: Spectral) -> None:
-    batches = [[noise(3000 + 700 * i + j, i) for j in range(3)] for i in range(16)]
-    expected = [featurizer.extract_many(ys, SR) for ys in batches]
-    with ThreadPoolExecutor(4) as pool:
-        actual = list(pool.map(lambda ys: featurizer.extract_many(ys, SR), batches))
-    assert all(same_bits(a, b) for a, b in zip(actual, expected, strict=True))
-
-
-@pytest.mark.parametrize("featurizer", FEATURIZERS, ids=lambda f: f.type)
 def test_the_number_of_blas_threads_changes_nothing(featurizer: Spectral) -> None:
     y = noise(40_000)
     with threadpool_limits(1, user_api="blas"):
         expected = featurizer.extract(y, SR)
     with threadpool_limits(2, user_api="blas"):
         assert same_bits([featurizer.extract(y, SR)], [expected])
-
-
-@pytest.mark.parametrize("featurizer", FEATURIZERS, ids=lambda f: f.type)
-@pytest.mark.parametrize("center", [True, False])
-def test_the_waveform_is_left_alone(featurizer: Spectral, center: bool) -> None:
-    y = noise(5000)
-    before = y.copy()
-    y.flags.writeable = False
-    featurizer.model_copy(update={"center": center}).extract(y, SR)
-    assert np.array_equal(y, before)
-
-
-@pytest.mark.parametrize("featurizer", FEATURIZERS, ids=lambda f: f.type)
-@pytest.mark.parametrize("n_samples", [1, 2, 500, 22050])
-def test_silence_is_finite(featurizer: Spectral, n_samples: int) -> None:
-    features = featurizer.extract(np.zeros(n_samples, dtype=np.float32), SR)
-    assert np.isfinite(features).all()
 
 
 @pytest.mark.parametrize("featurizer", FEATURIZERS, ids=lambda f: f.type)

@@ -27,8 +27,8 @@ from tests.models.making import NAMES, fitted, registry, written
 DETECTORS: list[tuple[Detector, Any]] = [
     (NearestNormal(), None),
     (
-        IsolationForest(n_estimators=20),
-        ensemble.IsolationForest(n_estimators=20, max_samples=64, random_state=0),
+        IsolationForest(n_estimators=8),
+        ensemble.IsolationForest(n_estimators=8, max_samples=64, random_state=0),
     ),
     (LocalOutlierFactor(), neighbors.LocalOutlierFactor(novelty=True, algorithm="brute")),
     (OneClassSvm(), svm.OneClassSVM()),

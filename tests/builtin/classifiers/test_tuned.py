@@ -176,7 +176,7 @@ def test_the_same_seed_gives_the_same_choice(strategy: Any) -> None:
     search: Any = {"C": [0.1, 1, 10]}
     if strategy != "grid":
         search = {"C": {"low": 0.01, "high": 100, "log": True}}
-    component = tuned(Svm(), search, strategy=strategy, budget=4)
+    component = tuned(Svm(), search, strategy=strategy, budget=3, n_splits=2)
     first, second = (component.build(random_state=3).fit(X, y) for _ in range(2))
     assert first.best_params_ == second.best_params_
     np.testing.assert_array_equal(first.predict(X), second.predict(X))
@@ -224,7 +224,7 @@ def test_the_metric_decides() -> None:
 @pytest.mark.parametrize("k", [2, 3])
 def test_metrics_of_scores_and_of_many_classes_work(metric: Any, k: int) -> None:
     X, y = toy(k)
-    component = tuned(LogisticRegression(), {"C": [0.1, 1]}, metric=metric)
+    component = tuned(LogisticRegression(), {"C": [0.1, 1]}, metric=metric, n_splits=2)
     model: Any = component.build(random_state=0).fit(X, y)
     assert np.isfinite(model.best_score_)
     assert model.predict_proba(X).shape == (60, k)
