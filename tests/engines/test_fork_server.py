@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from audioclf.engines import fork_server
 from audioclf.engines.base import Job, pack
 from audioclf.engines.fork_server import ForkedProcess, ForkServer
 from audioclf.engines.local import ProcessEngine
 from audioclf.engines.process import Worker, WorkerGoneError
+from audioclf.experiment import resources
 from tests.conftest import REPO
 from tests.engines import tasks
 from tests.engines.conftest import check_blamed, is_running, wait_for
@@ -208,3 +210,22 @@ class Imported:
 
     def __call__(self, name: str) -> bool:
         return tasks.is_imported(name)
+
+
+@pytest.mark.parametrize(("n_files", "jobs"), [(3, 2), (2, 2), (3, 1)])
+def test_a_run_of_many_files_starts_the_server_early(
+    n_files: int, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "MANY_CLIPS", 3)
+    for number in range(n_files):
+        (tmp_path / "sounds" / str(number)).mkdir(parents=True)
+        (tmp_path / "sounds" / str(number) / "a.wav").touch()
+    config = tmp_path / "config.yaml"
+    config.write_text("dataset: {type: folder, path: sounds}", encoding="utf-8")
+    resources.begin_early(config, jobs)
+    early = list(fork_server._early.values())
+    assert len(early) == (n_files >= 3 and jobs > 1)
+    with ProcessEngine(2, modules=resources._MODULES, later=resources._LATER) as engine:
+        engine.begin()
+        assert (engine._server in early) == bool(early)
+        assert not fork_server._early

@@ -88,6 +88,10 @@ def run(
         say(json_text(data) if as_json else describe_plan(plan))
         return
     with options.progress_on_stderr(quiet=quiet) as progress:
+        from audioclf.experiment.resources import begin_early
+
+        if engine == "local":
+            begin_early(config, jobs)
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.run import run as run_experiment
 

@@ -80,7 +80,9 @@ class ForkServer:
     is asked to; one that cannot be imported is left out.
     """
 
-    def __init__(self, modules: Iterable[str] = (), later: Iterable[str] = ()) -> None:
+    def __init__(
+        self, modules: Iterable[str] = (), later: Iterable[str] = (), *, early: bool = False
+    ) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
@@ -89,6 +91,7 @@ class ForkServer:
                 str(number),
                 " ".join(modules),
                 " ".join(later),
+                "early" * early,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[number],
@@ -97,6 +100,25 @@ class ForkServer:
         self._answers = self._control.makefile("rb")
         self._lock = threading.Lock()
         self._is_ready, self.is_whole = False, not later
+
+    @classmethod
+    def begin_early(cls, *modules: tuple[str, ...]) -> None:
+        """Start a server that `begun` returns for the same modules, or that ends with Python.
+
+        It goes on to import the later modules while nothing is asked of it.
+        """
+        if cls.is_available():
+            server = _early[modules] = cls(*modules, early=True)
+            atexit.register(server.close)
+
+    @classmethod
+    def begun(cls, *modules: tuple[str, ...]) -> ForkServer:
+        """Return a server, which may have been started early."""
+        server = _early.pop(modules, None)
+        if server is None:
+            return cls(*modules)
+        atexit.unregister(server.close)
+        return server
 
     @staticmethod
     def is_available() -> bool:
@@ -165,6 +187,9 @@ class ForkServer:
             self._control.close()
 
 
+_early: dict[tuple[tuple[str, ...], ...], ForkServer] = {}
+
+
 class ForkedProcess:
     """A worker that the server has forked, with the part of `subprocess.Popen` that is used."""
 
@@ -203,14 +228,15 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, it leaves no exit codes
     collect_garbage_rarely()
-    first, later = (names.split() for names in sys.argv[3:])
+    first, later = (names.split() for names in sys.argv[3:5])
     for name in first:
         _import(name)
     if count_threads() > 1:
         end_process(0)  # now, for a thread may never end
     gc.collect()
     server = os.getpid()
-    fork = _serve(socket.socket(fileno=int(sys.argv[2])), later)
+    control = socket.socket(fileno=int(sys.argv[2]))
+    fork = _serve(control, later, is_asked=bool(sys.argv[5]))
     if fork is not None:
         _become_worker(server, *fork)
         worker.main()
@@ -226,9 +252,12 @@ def _import(name: str) -> None:
 _Fork = tuple[list[int], str, dict[str, str], list[str]]
 
 
-def _serve(control: socket.socket, later: list[str]) -> _Fork | None:
-    """Answer requests until there are no more; return in each fork the request that made it."""
-    children, is_asked = set[int](), False
+def _serve(control: socket.socket, later: list[str], *, is_asked: bool) -> _Fork | None:
+    """Answer requests until there are no more; return in each fork the request that made it.
+
+    Whether it `is_asked` to import `later` modules between them may change by a request.
+    """
+    children = set[int]()
     with control, control.makefile("rb") as requests, suppress(OSError, EOFError):
         while True:
             while later and is_asked and not select.select([control], [], [], 0)[0]:

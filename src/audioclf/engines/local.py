@@ -99,12 +99,17 @@ class ProcessEngine(Engine):
         """Whether a worker has been started."""
         return bool(self._crew)
 
+    @staticmethod
+    def begin_early(modules: Iterable[str], later: Iterable[str]) -> None:
+        """Let a fork server begin to import modules for an engine that is not made yet."""
+        ForkServer.begin_early((*_MODULES, *modules), tuple(later))
+
     @override
     def begin(self) -> None:
         """Let the fork server begin to import its modules, where the system has one."""
         with self._lock:
             if self._server is None and not self._closed and ForkServer.is_available():
-                self._server = ForkServer(self.modules, self.later)
+                self._server = ForkServer.begun(self.modules, self.later)
 
     @override
     def map(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,10 +34,29 @@ _LATER = (
     "audioclf.experiment.auditing",
     "matplotlib.figure",
     "audioclf.experiment.media",
+    "audioclf.experiment.final_model",
 )
 """Modules that they need for all other work."""
 
+MANY_CLIPS = 2_000
+"""Clips from which on features, fits and audits take longer than the start of worker processes."""
+
 EngineName = Literal["local", "dask"]
+
+
+def begin_early(config: Path, jobs: int | None) -> None:
+    """Begin the start of worker processes if a config names a folder of many files.
+
+    So they import their libraries while this process still looks for plugins and clips.
+    """
+    from audioclf.config.yaml_source import read_yaml
+    from audioclf.engines.local import ProcessEngine
+
+    with suppress(Exception):  # the run itself says what is wrong
+        folder = config.absolute().parent / read_yaml(config).data["dataset"]["path"]
+        counts = accumulate(len(files) for _, _, files in os.walk(folder))
+        if (jobs or available_cores()) > 1 and any(count >= MANY_CLIPS for count in counts):
+            ProcessEngine.begin_early(_MODULES, _LATER)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from audioclf.experiment.prepared import (
 from audioclf.experiment.progress import RunProgress
 from audioclf.experiment.provenance import distributions_of
 from audioclf.experiment.record import make_record
-from audioclf.experiment.resources import EngineName, Resources, cache_folder_or_default
+from audioclf.experiment.resources import MANY_CLIPS, EngineName, Resources, cache_folder_or_default
 from audioclf.runs.folder import RECORD, RunFolder
 from audioclf.runs.working_folder import FIT_CACHE, working_folder
 
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from audioclf.experiment.final_model import BegunFit, Fitted
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
-
-MANY_CLIPS = 2_000
-"""Clips from which on features, fits and audits take longer than the start of worker processes."""
 
 
 def run(
