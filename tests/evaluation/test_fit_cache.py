@@ -1,6 +1,7 @@
 """Finished fits on disk: what is read is what was kept, or it is not there."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,11 +15,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from audioclf.builtin.classifiers.logistic_regression import LogisticRegression
+from audioclf.builtin.classifiers.regressors import Ridge
+from audioclf.builtin.classifiers.sgd import Sgd
 from audioclf.builtin.classifiers.tuned import Tuned
 from audioclf.components.registry import Origin
+from audioclf.dataset.targets import Targets
+from audioclf.evaluation.cross_validation import evaluate
 from audioclf.evaluation.fit_cache import FitCache, classifier_digest, pack, unpack
-from audioclf.evaluation.results import FoldResult
-from audioclf.evaluation.splits import Fold
+from audioclf.evaluation.memory import FitPlan
+from audioclf.evaluation.results import FoldResult, Pipeline
+from audioclf.evaluation.splits import Fold, Splits
+from audioclf.evaluation.views import Views
+from audioclf.features.cache import FeatureCache
+from tests.targets import several_targets, targets_of
 
 ORIGIN = Origin("audioclf", "0.1.0", "builtin")
 FOLD = Fold(0, "1", np.arange(4, 10), np.arange(4))
@@ -36,12 +45,13 @@ RESULT = FoldResult(
     model_bytes=1234,
 )
 
+KEY = "0" * 64
 MADE = ("classifiers", "matrices", "versions")
 
 
 def kept_in(folder: Path, **changes: Any) -> FitCache:
     made = {"classifiers": {"svm": "c"}, "matrices": {"mel": "m"}, "versions": {"numpy": "2.0"}}
-    return FitCache(folder / "fits", **{**made, **changes})
+    return FitCache(FeatureCache(folder), **{**made, **changes})
 
 
 def key_of(kept: FitCache, fold: Fold = FOLD, **changes: Any) -> str | None:
@@ -66,15 +76,11 @@ def assert_same(found: FoldResult | None, expected: FoldResult) -> None:
     assert list(found.chosen or {}) == list(expected.chosen or {})
 
 
-def test_a_fit_comes_back_to_the_last_bit(tmp_path: Path) -> None:
-    kept = kept_in(tmp_path)
-    key = "0" * 64
-    assert kept.get(key, FOLD) is None
-    kept.put(key, RESULT)
-    assert_same(kept.get(key, FOLD), RESULT)
-    assert (kept.found, kept.written, kept.damaged, kept.warning) == (1, 1, 0, None)
-    kept.discard()
-    assert not kept.folder.exists()
+def test_a_fit_is_on_disk_at_once_and_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+    kept_in(tmp_path).put(KEY, RESULT)
+    later = kept_in(tmp_path)
+    assert_same(later.get([KEY], [FOLD])[0], RESULT)
+    assert (later.found, later.store.damaged, later.warning) == (1, 0, None)
 
 
 @settings(max_examples=60, deadline=None)
@@ -134,6 +140,7 @@ def test_the_entry_of_another_fit_is_not_taken() -> None:
         {"featurizer": "other", "matrices": {"other": "n"}},
         {"arrays": (Y[::-1], None)},
         {"arrays": (Y, Y)},
+        {"arrays": (Y + 0.25, None)},
         {"settings": (2, 43)},
         {"fold": replace(FOLD, train=np.arange(5, 10))},
         {"fold": replace(FOLD, test=np.arange(1, 4))},
@@ -149,18 +156,27 @@ def test_the_key_follows_all_that_decides(tmp_path: Path, changes: dict[str, Any
     assert key_of(kept_in(tmp_path, **made), **told) not in (key, None)
 
 
-def test_what_was_kept_found_and_damaged_is_counted(tmp_path: Path) -> None:
-    kept = kept_in(tmp_path / "not" / "there")
-    kept.discard()
-    for key in ("1", "2", "3", "4", "5"):
-        kept.put(key, RESULT)
-    for key in ("1", "2", "3"):
-        assert kept.get(key, FOLD) is not None
-    for key in ("4", "5"):
-        (kept.folder / f"{key}.fit").write_bytes(b"")
-        assert kept.get(key, FOLD) is None
-    assert (kept.written, kept.found, kept.damaged) == (5, 3, 2)
-    assert sorted(path.name for path in kept.folder.iterdir()) == ["1.fit", "2.fit", "3.fit"]
+def test_fits_are_found_by_position_and_damaged_ones_are_counted(tmp_path: Path) -> None:
+    kept = kept_in(tmp_path)
+    other = replace(FOLD, name="2", repeat=1)
+    keys = [None, KEY, "1" * 64, "2" * 64, KEY]
+    assert kept.get(keys, [FOLD] * 5) == {}
+    kept.put(KEY, RESULT)
+    kept.store.write("1" * 64, b"damaged")
+    kept.store.flush()
+    results = kept.get(keys, [FOLD] * 4 + [other])
+    assert list(results) == [1, 4]
+    assert results[4].fold is other
+    assert (kept.found, kept.kept, kept.store.damaged) == (2, 4, 1)
+
+
+def test_numbers_come_back_to_the_last_bit() -> None:
+    of_numbers = replace(RESULT, y_pred=np.asarray([0.1, -2.5, 1 / 3, 1e9]), scores=None)
+    again = unpack(KEY, FOLD, pack(KEY, replace(of_numbers, score_kind="none")))
+    assert again is not None
+    assert again.y_pred.tobytes() == of_numbers.y_pred.tobytes()
+    content = pack(KEY, of_numbers).replace(b'"<f8"', b'"O"  ')[:-32]
+    assert unpack(KEY, FOLD, content + hashlib.sha256(content).digest()) is None
 
 
 def test_scores_of_any_precision_come_back_as_doubles(tmp_path: Path) -> None:
@@ -199,17 +215,17 @@ def test_a_full_disk_warns_once_and_leaves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = kept_in(tmp_path)
-    kept.put("k", RESULT)
-    monkeypatch.setattr(Path, "write_bytes", failing(errno.ENOSPC))
-    kept.put("other", RESULT)
-    kept.put("another", RESULT)
+    kept.put(KEY, RESULT)
+    monkeypatch.setattr(Path, "open", failing(errno.ENOSPC))
+    for number in range(2):
+        kept.put(f"{number}" * 64, RESULT)
     assert kept.warning == (
-        f"{kept.folder}: finished fits are not kept: No space left on device; "
+        f"{kept.store.folder}: finished fits are not kept: No space left on device; "
         "a stopped run would do them again"
     )
-    assert kept.written == 1
-    assert [path.name for path in kept.folder.iterdir()] == ["k.fit"]
-    assert_same(kept.get("k", FOLD), RESULT)
+    assert kept.kept == 1
+    monkeypatch.undo()
+    assert_same(kept_in(tmp_path).get([KEY], [FOLD])[0], RESULT)
 
 
 def failing(number: int) -> Callable[..., Any]:
@@ -222,3 +238,64 @@ def failing(number: int) -> Callable[..., Any]:
 def test_a_fit_with_scores_of_other_clips_is_not_taken() -> None:
     short = replace(RESULT, scores=SCORES[:3])
     assert unpack("k", FOLD, pack("k", short)) is None
+
+
+X = np.random.default_rng(3).normal(size=(12, 4)).astype(np.float32)
+FOLDS = Splits((Fold(0, "1", np.arange(8), np.arange(8, 12)),), "one fold")
+CODES = targets_of([0, 1] * 6)
+ORDERED = replace(CODES, is_ordered=True)
+STATES = several_targets([[0, 1], [1, 0], [1, 1]] * 4)
+NUMBERS = Targets((), None, "clip", np.arange(12), values=np.linspace(0, 1, 12))
+WEIGHTED = replace(CODES, weights=np.linspace(0.1, 0.9, 12))
+
+
+def new_fits(folder: Path, targets: Targets = CODES, **changes: Any) -> int:
+    """Return how many fits `evaluate` does that are not in the cache."""
+    classifier = Ridge() if targets.is_numbers else Sgd()
+    pipeline = Pipeline("f/c", "f", "c", classifier, "c", **changes.pop("pipeline", {}))
+    cache = FitCache(FeatureCache(folder), {"f/c": classifier.type_name()}, {"f": "m"}, {})
+    changes = {"splits": FOLDS, "seed": 0, **changes}
+    evaluate([pipeline], {"f": X}, targets, fit_cache=cache, **changes)
+    return len(changes["splits"].folds) - cache.found
+
+
+@pytest.mark.parametrize(
+    ("targets", "changes"),
+    [
+        (CODES, {"seed": 1}),
+        (CODES, {"splits": Splits((FOLD,), "another fold")}),
+        (CODES, {"fits": FitPlan(batched=frozenset({"f/c"}))}),
+        (CODES, {"pipeline": {"shape": (2, 2)}}),
+        (CODES, {"pipeline": {"views": Views(2)}}),
+        (CODES, {"pipeline": {"views": Views(2, averaged=True)}}),
+        (CODES, {"pipeline": {"views": Views(2, training_only=1)}}),
+        (targets_of([1, 0] * 6), {}),
+        (targets_of([0, 1] * 6, n_classes=3), {}),
+        (replace(CODES, classes=("cat", "dog")), {}),
+        (replace(CODES, groups=np.repeat(np.arange(6), 2)), {}),
+        (ORDERED, {}),
+        (WEIGHTED, {}),
+        (replace(CODES, weights=np.linspace(0.2, 0.8, 12)), {}),
+        (STATES, {}),
+        (STATES, {"choose_thresholds": True}),
+        (replace(STATES, unit_codes=np.repeat(np.arange(6), 2)), {}),
+        (several_targets([[0, 1], [1, 0], [1, -1]] * 4), {}),
+        (NUMBERS, {}),
+        (replace(NUMBERS, values=np.linspace(0, 0.9, 12)), {}),
+    ],
+)
+def test_another_fit_is_not_taken_and_the_same_is(
+    every_fit: Path, targets: Targets, changes: dict[str, Any]
+) -> None:
+    if changes or all(targets is not other for other in (ORDERED, WEIGHTED, STATES, NUMBERS)):
+        assert new_fits(every_fit, targets, **changes) == 1
+    assert new_fits(every_fit, targets, **changes) == 0
+
+
+@pytest.fixture(scope="module")
+def every_fit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache with a fit for each kind of targets."""
+    folder = tmp_path_factory.mktemp("fits")
+    kinds = (CODES, ORDERED, WEIGHTED, STATES, NUMBERS)
+    assert [new_fits(folder, targets) for targets in kinds] == [1] * 5
+    return folder

@@ -25,6 +25,7 @@ from audioclf.evaluation.memory import FitPlan, plan_fits
 from audioclf.evaluation.results import Pipeline
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.evaluation.views import Views
+from audioclf.features.cache import FeatureCache
 from tests.targets import targets_of
 
 N_CLIPS, N_VIEWS = 40, 3
@@ -269,7 +270,7 @@ def test_a_fit_that_was_kept_is_not_taken_for_one_that_averages(tmp_path: Path) 
     splits = Splits((Fold(0, "0", np.arange(40), np.arange(40, 60)),), "one fold")
     scores: list[Any] = []
     for averaged in (False, True, False):
-        kept = FitCache(tmp_path, {"c": "digest"}, {"f": "matrix"}, {})
+        kept = FitCache(FeatureCache(tmp_path), {"c": "digest"}, {"f": "matrix"}, {})
         pipeline = cell_of(LogisticRegression(), Views(N_VIEWS, averaged))
         (result,) = evaluate([pipeline], {"f": X}, targets_of(y), splits, seed=0, fit_cache=kept)
         scores.append((result.folds[0].scores, kept.found))

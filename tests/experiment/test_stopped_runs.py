@@ -19,6 +19,7 @@ from audioclf.base.errors import ResultError, Terminated
 from audioclf.base.locks import take_lock
 from audioclf.evaluation import cross_validation
 from audioclf.evaluation import predictions as scoring
+from audioclf.features.cache import FeatureCache
 from audioclf.runs.folder import LOCK, RunFolder
 from audioclf.runs.results import RunResult
 from tests.conftest import run_cli
@@ -33,6 +34,12 @@ N_FITS = 3 * 4
 def whole(shared_config: Path) -> RunResult:
     """Return a run that was not stopped."""
     return run(shared_config, shared_config.with_name("whole"))
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use a cache that has no fits of other tests."""
+    monkeypatch.setenv("AUDIOCLF_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -88,7 +95,7 @@ def test_finished_fits_are_not_done_again_and_the_results_are_the_same(
     with pytest.raises(KeyboardInterrupt) as caught:
         run(toy_config, tmp_path / "run", progress=stop_at("fitting", 7, KeyboardInterrupt()))
     assert caught.value.__notes__ == [
-        f"7 of {N_FITS} fits done and kept in {tmp_path / 'run'}; run the same command to go on"
+        f"7 of {N_FITS} fits done and kept; run the same command to go on"
     ]
     before = fits.copy()
     assert len(before) == 7
@@ -97,7 +104,7 @@ def test_finished_fits_are_not_done_again_and_the_results_are_the_same(
     assert len(fits) == N_FITS - 7
     assert not set(fits) & set(before)
     assert found.remarks == (
-        f"7 of {N_FITS} fits were done before this run was stopped, and are used",
+        f"7 of {N_FITS} fits are from earlier runs; their times and memory were measured then",
     )
     assert found.notes == whole.notes
     assert results(found.folder) == results(whole.folder)
@@ -139,16 +146,17 @@ def test_a_damaged_fit_is_done_again_and_counted(
 ) -> None:
     stop = stop_at("fitting", N_FITS, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        run(toy_config, tmp_path / "run", progress=stop)
-    kept = sorted((tmp_path / "run" / ".fits").iterdir())
+        run(toy_config, tmp_path / "run", cache=False, progress=stop)
+    kept = sorted((tmp_path / "run" / ".fits").rglob("*.pack"))
     assert len(kept) == N_FITS
     content = bytearray(kept[0].read_bytes())
     content[len(content) // 2] ^= 4
     kept[0].write_bytes(content)
-    kept[1].write_bytes(kept[1].read_bytes()[:-1])
+    kept[1].write_bytes(b"")
     fits.clear()
-    found = run(toy_config, tmp_path / "run")
+    found = run(toy_config, tmp_path / "run", cache=False)
     assert len(fits) == 2
+    assert left_in(found.folder) == left_in(whole.folder)
     assert "2 damaged fits done again" in found.remarks
     assert results(found.folder) == results(whole.folder)
 
@@ -204,7 +212,7 @@ def test_results_of_an_earlier_config_do_not_stay(toy_config: Path, tmp_path: Pa
     ("exc", "code", "stage", "count", "words"),
     [
         (KeyboardInterrupt, 130, "reading", 16, "16 of 16 clips done and cached"),
-        (Terminated, 143, "fitting", 5, "5 of 8 fits done and kept in {out}"),
+        (Terminated, 143, "fitting", 5, "5 of 8 fits done and kept"),
     ],
 )
 def test_the_command_says_what_is_done(
@@ -225,11 +233,11 @@ def test_the_command_says_what_is_done(
         )
         done = run_cli("run", toy_config, "--out", out, "--jobs", "1")
     assert done.returncode == code
-    told = f"{words.format(out=out)}; run the same command to go on"
+    told = f"{words}; run the same command to go on"
     assert done.stderr == f"audioclf: stopped: {told}\n"
     again = run_cli("run", toy_config, "--out", out, "--jobs", "1")
     assert again.returncode == 0
-    said = "5 of 8 fits were done before this run was stopped, and are used"
+    said = "5 of 8 fits are from earlier runs; their times and memory were measured then"
     assert (said in again.stderr) == (stage == "fitting")
 
 
@@ -336,7 +344,7 @@ def test_a_signal_to_the_whole_group_ends_it_with_one_line(
     # Fits that are all different: equal ones, as repeated folds of few clips give, are kept once.
     pipelines = ", ".join(f"l{n}: {{type: logistic_regression, C: {n}.0}}" for n in range(1, 601))
     args = [*START, str(toy_config), "--set", f"classifiers={{{pipelines}}}", "--jobs", "2"]
-    args += ["--isolate", "--out", str(out)]
+    args += ["--isolate", "--no-cache", "--out", str(out)]
     ways: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     # A shell lets its background jobs ignore Ctrl-C, and tests may be one.
     ways["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -347,10 +355,10 @@ def test_a_signal_to_the_whole_group_ends_it_with_one_line(
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert stderr.startswith("audioclf: stopped: ")
-    assert stderr.endswith(f"kept in {out}; run the same command to go on\n")
+    assert stderr.endswith("kept; run the same command to go on\n")
     assert len(stderr.splitlines()) == 1
     assert not (out / "record.json").exists()
-    assert len(list((out / ".fits").glob("*.fit"))) >= int(stderr.split()[2])
+    assert FeatureCache(out / ".fits").stats().entries >= int(stderr.split()[2])
 
 
 def _wait_for(path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from audioclf.base.errors import ResultError
-from audioclf.evaluation.fit_cache import FitCache
 from audioclf.runs.folder import RunFolder
 from audioclf.runs.working_folder import working_folder
 
@@ -123,13 +122,6 @@ def test_a_run_that_an_earlier_version_left_is_resumed(
     assert left.pop(".audioclf-unfinished").startswith("config.yaml\n")
     more.pop("ledger.csv", None)
     assert left == {"config.yaml": CONFIG, **more}
-
-
-def test_only_fits_are_discarded(tmp_path: Path) -> None:
-    for name in (f"{'a' * 64}.fit", f".{'a' * 64}.7.{'b' * 32}.tmp", "galaxy.fit"):
-        (tmp_path / name).write_text("")
-    FitCache(tmp_path, {}, {}, {}).discard()
-    assert [path.name for path in tmp_path.iterdir()] == ["galaxy.fit"]
 
 
 def test_names_that_are_taken_get_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from audioclf.audit.remembered import Remember, computed
 from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Codes
+from audioclf.evaluation.fit_cache import FitCache
 from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Split, Splits
 from audioclf.features.waveform import Decoder, decoded
@@ -48,6 +49,7 @@ class Rescoring:
     split: Split
     seed: int
     metric: Metric = "accuracy"
+    fit_cache: FitCache | None = None
 
 
 def _no_rows() -> Matrix:

@@ -114,10 +114,8 @@ def evaluate(
     work = _Work(tasks, matrices, targets)
     keys = [None if fit_cache is None else _key(fit_cache, task, work) for task in tasks]
     done: dict[int, _Outcome] = {}
-    for index, (key, task) in enumerate(zip(keys, tasks, strict=True)):
-        earlier = fit_cache.get(key, task.fold) if fit_cache and key else None
-        if earlier is not None:
-            done[index] = earlier
+    if fit_cache is not None:
+        done |= fit_cache.get(keys, [task.fold for task in tasks])
     todo = [index for index in range(len(tasks)) if index not in done]
     jobs = min(jobs, fits.at_once)
     if todo and engine is None and (isolate or fit_seconds is not None):
@@ -158,7 +156,7 @@ def _key(fit_cache: FitCache, task: _Task, work: _Work) -> str | None:
     targets = work.targets
     arrays: tuple[NDArray[Any] | None, ...] = (targets.groups,)
     settings: tuple[object, ...] = (
-        task.n_classes,
+        targets.classes,  # notes of fits name them
         task.seed,
         task.is_sized,
         task.in_batches,

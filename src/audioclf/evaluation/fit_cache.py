@@ -1,22 +1,18 @@
-"""Cache of finished fits, from which the same command resumes a stopped run.
+"""Cache of finished fits, which later runs use and a stopped run continues from.
 
-An entry is one file, `<key>.fit`. The key covers everything that determines its numbers: the
-classifier with its configuration, source code and libraries; the design matrix, the classes, the
-groups, the fold and the seed. Files are written under another name and renamed, and their SHA-256
-is checked. Nothing in an entry is executed or unpickled.
+The key of an entry covers everything that determines its numbers: the classifier with its
+configuration, source code and libraries; the design matrix, the classes, the groups, the fold and
+the seed. An entry ends with its SHA-256, which is checked. Nothing in it is executed or unpickled.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
 import numpy as np
 
@@ -32,11 +28,8 @@ if TYPE_CHECKING:
     from audioclf.components.registry import Origins
     from audioclf.evaluation.splits import Fold
 
-FORMAT = 2
+FORMAT = 3
 """Number of the format; part of every key."""
-
-FILE = re.compile(r"[0-9a-f]{64}\.fit|\.[0-9a-f]{64}\.[0-9]+\.[0-9a-f]{32}\.tmp")
-"""Names of the files in the folder, whole or not yet."""
 
 _DIGEST_BYTES = 32
 _LENGTH_BYTES = 8
@@ -51,28 +44,67 @@ def classifier_digest(classifier: Component, origins: Origins) -> str | None:
     return hashlib.sha256(canonical(ingredients)).hexdigest()
 
 
-class FitCache:
-    """A folder of finished fits; `classifiers` are results of `classifier_digest` by pipeline.
+_T = TypeVar("_T")
 
-    The first `put` creates the folder. `matrices` are SHA-256 of the design matrices by featurizer,
-    `versions` those of all distributions that may take part in a fit. Errors of the disk stop
-    nothing: an unreadable fit is computed again, and after a failed write `warning` holds the
-    reason.
+
+class Store(Protocol):
+    """Entries by key on disk, as the feature cache holds them."""
+
+    folder: Path
+    written: int
+    damaged: int
+    failure: str | None
+
+    def read(
+        self, keys: Sequence[str], unpack: Callable[[str, bytes], _T | None], /
+    ) -> dict[str, _T]:
+        """Return the entries that exist and are not damaged."""
+
+    def write(self, key: str, content: bytes, /) -> None:
+        """Store an entry by the next `flush`; the reason why one cannot be is the `failure`."""
+
+    def flush(self) -> None:
+        """Write the entries to the disk, and close what `read` opened."""
+
+    def close(self) -> None:
+        """Flush, and keep the store small and quick to search."""
+
+
+class FitCache:
+    """The finished fits in a store; `classifiers` are results of `classifier_digest` by pipeline.
+
+    `matrices` are SHA-256 of the design matrices by featurizer, `versions` those of all
+    distributions that may take part in any fit. Errors of the disk stop nothing: an unreadable fit
+    is computed again, and after a failed write `warning` holds the reason.
     """
 
     def __init__(
         self,
-        folder: Path,
+        store: Store,
         classifiers: Mapping[str, str | None],
         matrices: Mapping[str, str],
         versions: Mapping[str, str],
     ) -> None:
-        self.folder = folder
-        self.found = self.written = self.damaged = 0
-        self.warning: str | None = None
+        self.store = store
+        self.found = 0
         self._classifiers = classifiers
         self._matrices = matrices
         self._machine = [FORMAT, platform_name(), dict(versions)]
+
+    @property
+    def kept(self) -> int:
+        """Number of fits that were found or written."""
+        return self.found + self.store.written
+
+    @property
+    def warning(self) -> str | None:
+        """Why fits are not kept, if they cannot be."""
+        if self.store.failure is None:
+            return None
+        return (
+            f"{self.store.folder}: finished fits are not kept: {self.store.failure}; "
+            "a stopped run would do them again"
+        )
 
     def key(
         self,
@@ -93,57 +125,35 @@ class FitCache:
         content = [self._machine, classifier, matrix, parts, [*settings]]
         return hashlib.sha256(canonical(content)).hexdigest()
 
-    def get(self, key: str, fold: Fold) -> FoldResult | None:
-        """Return a kept fit, or None; a damaged one is removed."""
-        path = self._path(key)
-        try:
-            content = path.read_bytes()
-        except OSError:
-            return None
-        result = unpack(key, fold, content)
-        if result is None:
-            self.damaged += 1
-            with suppress(OSError):
-                path.unlink()
-            return None
-        self.found += 1
-        return result
+    def get(self, keys: Sequence[str | None], folds: Sequence[Fold]) -> dict[int, FoldResult]:
+        """Return the kept fits by position; a damaged one counts as missing."""
+        wanted = {key: fold for key, fold in zip(keys, folds, strict=True) if key is not None}
+        kept = self.store.read([*wanted], lambda key, content: unpack(key, wanted[key], content))
+        self.store.flush()
+        results = {
+            position: replace(kept[key], fold=folds[position])
+            for position, key in enumerate(keys)
+            if key in kept
+        }
+        self.found += len(results)
+        return results
 
     def put(self, key: str, result: FoldResult) -> None:
-        """Write a fit, unless an earlier write failed."""
-        if self.warning is not None:
-            return
-        temporary = self.folder / f".{key}.{os.getpid()}.{uuid4().hex}.tmp"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(pack(key, result))
-            temporary.replace(self._path(key))
-            self.written += 1
-        except OSError as exc:
-            self.warning = (
-                f"{self.folder}: finished fits are not kept: {exc.strerror or exc}; "
-                "a stopped run would do them again"
-            )
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-
-    def discard(self) -> None:
-        """Remove the fits, and the folder if nothing else is in it: its run is finished."""
-        with suppress(OSError):
-            for path in self.folder.iterdir():
-                if FILE.fullmatch(path.name):
-                    path.unlink()
-            self.folder.rmdir()
-
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.fit"
+        """Write a fit at once, unless an earlier write failed."""
+        self.store.write(key, pack(key, result))
+        self.store.flush()
 
 
 def _array_digest(array: NDArray[Any] | None) -> str | None:
     if array is None:
         return None
-    return hashlib.sha256(np.ascontiguousarray(array, dtype="<i8").tobytes()).hexdigest()
+    plain = np.ascontiguousarray(array, dtype=_plain(array))
+    return hashlib.sha256(plain.tobytes()).hexdigest()
+
+
+def _plain(array: NDArray[Any]) -> str:
+    """Return the type in which an array is kept: floats of 8 bytes, else integers of 8 bytes."""
+    return "<f8" if array.dtype.kind == "f" else "<i8"
 
 
 def pack(key: str, result: FoldResult) -> bytes:
@@ -152,6 +162,7 @@ def pack(key: str, result: FoldResult) -> bytes:
     header = {
         "key": key,
         "clips": len(result.y_pred),
+        "predicted": _plain(result.y_pred),
         "classes": None if scores is None else scores.shape[1],
         "score_kind": result.score_kind,
         "has_decision_values": result.decision_values is not None,
@@ -165,7 +176,7 @@ def pack(key: str, result: FoldResult) -> bytes:
     # Not sorted: the parameters that a search chose keep their order in the results.
     text = json.dumps(header).encode("ascii")
     parts = [len(text).to_bytes(_LENGTH_BYTES, "little"), text]
-    parts.append(result.y_pred.astype("<i8").tobytes())
+    parts.append(result.y_pred.astype(_plain(result.y_pred)).tobytes())
     arrays = (scores, result.decision_values)
     parts += [array.astype("<f8").tobytes() for array in arrays if array is not None]
     body = b"".join(parts)
@@ -189,12 +200,14 @@ def _result(key: str, fold: Fold, header: Mapping[str, Any], numbers: bytes) -> 
     n_clips, n_classes, kind = header["clips"], header["classes"], header["score_kind"]
     if header["key"] != key or n_clips != len(fold.test) or kind not in get_args(ScoreKind):
         raise ValueError("entry of another fit")
+    if header["predicted"] not in ("<i8", "<f8"):
+        raise ValueError("predictions of another type")
     n_states, thresholds = header.get("states"), header.get("thresholds")
     n_predicted = n_clips * (n_states or 1)
     n_arrays = (n_classes is not None) + bool(header["has_decision_values"])
     if len(numbers) != 8 * (n_predicted + n_clips * n_arrays * (n_classes or 0)):
         raise ValueError("another number of clips or classes")
-    y_pred = np.frombuffer(numbers, "<i8", count=n_predicted)
+    y_pred = np.frombuffer(numbers, header["predicted"], count=n_predicted)
     scores = decision_values = None
     if n_classes is not None:
         arrays = np.frombuffer(numbers, "<f8", offset=8 * n_predicted).astype(np.float64)
@@ -204,7 +217,7 @@ def _result(key: str, fold: Fold, header: Mapping[str, Any], numbers: bytes) -> 
         fold=fold,
         y_pred=y_pred.reshape(n_clips, n_states).astype(np.int8)
         if n_states
-        else y_pred.astype(np.intp),
+        else y_pred.astype(np.float64 if y_pred.dtype.kind == "f" else np.intp),
         scores=scores,
         score_kind=kind,
         decision_values=decision_values,

@@ -31,10 +31,12 @@ from audioclf.config.run_config import RunConfig
 from audioclf.engines.ahead import begun
 from audioclf.engines.local import ProcessEngine
 from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.fit_cache import FitCache
 from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.experiment.prepared import Prepared
 from audioclf.experiment.resources import Resources
+from audioclf.features.cache import FeatureCache
 from audioclf.features.extraction import Extraction
 from audioclf.features.waveform import cached_in
 
@@ -93,6 +95,9 @@ def audit_config(
                 featurizers, engine, cache_folder, origins=origins, progress=progress
             )
         splits = prepared.splits(extraction.dataset)
+        fit_cache = None
+        if cache_folder is not None:
+            fit_cache = prepared.open_fit_cache(FeatureCache(cache_folder), extraction)
         results = evaluate(
             pipelines,
             extraction.matrices,
@@ -100,11 +105,13 @@ def audit_config(
             splits,
             seed=config.seed,
             jobs=resources.jobs,
+            fit_cache=fit_cache,
             progress=partial(progress, "fitting"),
         )
         progress("audits", 0, 1)
         pipeline = next(iter(pipelines), None)
-        audits = begin_audits(config, extraction, splits, results, pipeline, cache_folder)()
+        parts = config, extraction, splits, results, pipeline, cache_folder
+        audits = begin_audits(*parts, fit_cache=fit_cache)()
     dataset = extraction.dataset
     notes = (*dataset.notes, *splits.notes, *extraction.cache.notes(), *not_audited(dataset))
     failed = len(extraction.failed)
@@ -127,6 +134,7 @@ def begin_audits(
     pipeline: Pipeline | None,
     cache_folder: Path | None,
     processes: ProcessEngine | None = None,
+    fit_cache: FitCache | None = None,
 ) -> Callable[[], list[Audit]]:
     """Audit a run or a part of it, whose extraction holds the tables of `with_tables`.
 
@@ -136,7 +144,9 @@ def begin_audits(
     matrices = extraction.matrices
     rescoring = None
     if pipeline is not None:
-        rescoring = Rescoring(pipeline, matrices, config.split, config.seed, config.metrics[0])
+        metric = config.metrics[0]
+        parts = pipeline, matrices, config.split, config.seed, metric, fit_cache
+        rescoring = Rescoring(*parts)
     inputs = AuditInput(
         dataset=extraction.dataset,
         ledger=extraction.ledger,

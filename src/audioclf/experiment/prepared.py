@@ -26,7 +26,6 @@ from audioclf.config.run_config import RunConfig
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.sources import content_digest
 from audioclf.experiment.grid import pipelines_of
-from audioclf.experiment.provenance import distributions_of
 from audioclf.runs.folder import LEDGER, RunFolder
 from audioclf.starters.recipes import config_file, data_hint, recipe_overrides
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from audioclf.evaluation.learning_curve import CurveFolds
     from audioclf.evaluation.results import Pipeline
     from audioclf.evaluation.splits import Splits
+    from audioclf.features.cache import FeatureCache
     from audioclf.features.extraction import Extraction
     from audioclf.features.matrix import Matrix
     from audioclf.features.worker import CacheUse, Plan
@@ -220,8 +220,8 @@ class Prepared:
         width = sum(plans[part].width for part in self.config.joined[name])
         return Plan(name, self.featurizers[name].views()[0], name, width, 1, width)
 
-    def open_fit_cache(self, folder: Path, extraction: Extraction) -> FitCache:
-        """Return the cache of fits in a folder, for these features and the installed versions."""
+    def open_fit_cache(self, store: FeatureCache, extraction: Extraction) -> FitCache:
+        """Return the fits in a store, for these features and the installed versions."""
         from audioclf.evaluation.fit_cache import FitCache, classifier_digest
 
         digests = {
@@ -230,8 +230,9 @@ class Prepared:
             )
             for pipeline in self.pipelines
         }
-        versions = versions_behind({"audioclf", *distributions_of(self.config, self.registry)})
-        return FitCache(folder, digests, extraction.feature_hashes, versions=versions)
+        # Those of its plugins are in the digest of each classifier.
+        versions = versions_behind({"audioclf"})
+        return FitCache(store, digests, extraction.feature_hashes, versions=versions)
 
 
 def prepare(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audioclf.base.errors import AudioclfError
 from audioclf.base.progress import Progress
+from audioclf.runs.folder import earlier_fits
+from audioclf.runs.working_folder import FIT_CACHE
 
 if TYPE_CHECKING:
     from audioclf.evaluation.fit_cache import FitCache
@@ -53,13 +56,14 @@ class RunProgress:
             raise
 
     def finish(self) -> None:
-        """Record that all results are written, and delete the cached fits."""
+        """Record that all results are written, and delete the fits that are kept in the folder."""
         if self.fit_cache is not None:
-            self.fit_cache.discard()
+            self.fit_cache.store.close()
+        shutil.rmtree(self.folder / FIT_CACHE, ignore_errors=True)
         self._finished = True
 
     def fits(self) -> dict[str, int]:
-        """Return the number of all fits, and of those taken from the interrupted run."""
+        """Return the number of all fits so far, and of those that earlier runs have done."""
         _, total = self._fits()
         return {"total": total, "resumed": 0 if self.fit_cache is None else self.fit_cache.found}
 
@@ -68,10 +72,10 @@ class RunProgress:
         if self._finished:
             return f"all results are in {self.folder}; `audioclf report` writes its page"
         if done := self._fits_done():
-            kept = 0 if self.fit_cache is None else self.fit_cache.found + self.fit_cache.written
+            kept = 0 if self.fit_cache is None else self.fit_cache.kept
             which = "" if kept >= done else f"{kept} of them "
             _, total = self._fits()
-            return f"{done} of {total} fits done and {which}kept in {self.folder}; {_RESUME}"
+            return f"{done} of {total} fits done and {which}kept; {_RESUME}"
         done, total = self._done.get("reading", (0, 0))
         if not done:
             return f"nothing is done yet; {_RESUME}"
@@ -79,14 +83,13 @@ class RunProgress:
             return f"{done} of {total} clips done, but not cached: the same command reads them anew"
         return f"{done} of {total} clips done and cached; {_RESUME}"
 
-    def remarks(self) -> Iterator[str]:
-        """Yield remarks on this run that do not concern its numbers."""
+    def remarks(self, fits: Mapping[str, int]) -> Iterator[str]:
+        """Yield remarks on this run that do not concern its numbers, with the result of `fits`."""
         if self.fit_cache is None:
             return
-        if found := self.fit_cache.found:
-            total = self.fits()["total"]
-            yield f"{found} of {total} fits were done before this run was stopped, and are used"
-        if damaged := self.fit_cache.damaged:
+        if earlier := earlier_fits(fits):
+            yield earlier
+        if damaged := self.fit_cache.store.damaged:
             yield f"{damaged} damaged {'fit' if damaged == 1 else 'fits'} done again"
         if self.fit_cache.warning is not None:
             yield self.fit_cache.warning

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from audioclf.evaluation.results import PipelineResult
     from audioclf.evaluation.splits import Splits
     from audioclf.experiment.final_model import BegunFit, Fitted
+    from audioclf.features.cache import FeatureCache
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
 
@@ -91,7 +92,8 @@ def run(
     fit_seconds : float, optional
         Time limit of one fit with its predictions, in s; the run ends there. Implies `isolate`.
     cache : bool
-        Whether features are cached, by the content of the files; the results are the same.
+        Whether features and fits are cached, by content; the results are the same. Times of fits
+        that an earlier run did are those of that run.
     cache_dir : path, optional
         Folder of the feature cache; by default that of `audioclf cache stats`.
     registry : Registry, optional
@@ -187,11 +189,11 @@ class _Run:
             extraction = self._extract(prepared, engine)
         with self._timed("evaluate"):
             evaluation = self._evaluate(prepared, extraction, engine)
+        fits = self.state.fits()
         result, page = self._report(prepared, extraction, evaluation, engine)
-        fits, seconds = self.state.fits(), self.seconds
-        record = make_record(prepared, self.resources, result, extraction, fits, seconds)
+        record = make_record(prepared, self.resources, result, extraction, fits, self.seconds)
         self.folder.write_json(RECORD, record)
-        result = replace(result, remarks=tuple(self.state.remarks()))
+        result = replace(result, remarks=tuple(self.state.remarks(fits)))
         self.state.finish()
         self.progress("page", 0, 1)
         return replace(result, report=page())
@@ -232,8 +234,8 @@ class _Run:
 
         dataset, pipelines = extraction.dataset, prepared.pipelines
         splits = prepared.splits(dataset)
-        path = self.folder.path / FIT_CACHE
-        fit_cache = self.state.fit_cache = prepared.open_fit_cache(path, extraction)
+        fit_cache = prepared.open_fit_cache(self._store_of_fits(extraction), extraction)
+        self.state.fit_cache = fit_cache
         n_classes = dataset.targets.classes_of_fit
         free = available_memory()
         fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
@@ -256,6 +258,17 @@ class _Run:
         results = fit(pipelines, splits=splits, progress=partial(self.progress, "fitting"))
         curve = self._curve(results, splits, dataset.targets, fit)
         return _Evaluation(splits, results, fits, fit, curve, begun_fit)
+
+    def _store_of_fits(self, extraction: Extraction) -> FeatureCache:
+        """Return the feature cache, else one in the folder of the run, until it is finished."""
+        from audioclf.features.cache import FeatureCache
+
+        folder = self.resources.cache_folder
+        if folder is not None and not extraction.cache.warnings:
+            cache = FeatureCache(folder)
+            if cache.can_write():
+                return cache
+        return FeatureCache(self.folder.path / FIT_CACHE, max_bytes=None)
 
     def _curve(
         self, results: tuple[PipelineResult, ...], splits: Splits, targets: Targets, fit: Fit
@@ -323,6 +336,7 @@ class _Run:
             fastest,
             self.resources.cache_folder,
             _processes(engine),
+            self.state.fit_cache,
         )
 
     def _summarise(

@@ -1,4 +1,4 @@
-"""Feature cache on disk: entries found by the clip's bytes, the configuration and the code.
+"""Cache on disk of features, results of audits and finished fits, found by their content.
 
 `v3/` holds packs of entries (`cache_pack`, `cache_entry`). A pack is written to a temporary file,
 renamed, and never changed, and the checksum of an entry is compared whenever it is read. So there
@@ -19,9 +19,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import FileIO
 from pathlib import Path
+from typing import TypeVar
 
 from audioclf.base.errors import ResultError
 from audioclf.base.limits import GIB, MIB
@@ -54,6 +55,8 @@ _SMALL_BYTES = 8 * MIB
 _MERGED_BYTES = 64 * MIB
 _MOST_SMALL = 64
 _MOST_OPEN = 32
+
+_T = TypeVar("_T")
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
@@ -118,6 +121,7 @@ class FeatureCache:
         self.folder = folder
         self.max_bytes = max_bytes
         self.hits = self.misses = self.damaged = self.written = 0
+        self.failure: str | None = None
         self.warning: str | None = None
         self._root = folder / f"v{FORMAT}"
         self._index = _index_of(self._root)
@@ -125,13 +129,21 @@ class FeatureCache:
         self._pending_bytes, self._since = 0, 0.0
         self._lock = threading.RLock()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        self.flush()
+        return partial(FeatureCache, max_bytes=self.max_bytes), (self.folder,)
+
     def get(self, key: str) -> Entry | None:
         """Return the entry, or None if there is none or it is damaged."""
         return self.get_many([key]).get(key)
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Entry]:
         """Return by key those entries that exist and are not damaged."""
-        entries: dict[str, Entry] = {}
+        return self.read(keys, unpack)
+
+    def read(self, keys: Sequence[str], unpack: Callable[[str, bytes], _T | None]) -> dict[str, _T]:
+        """Return by key what `unpack` makes of the bytes of entries, None of damaged ones."""
+        entries: dict[str, _T] = {}
         with self._lock:
             contents = {key: self._pending[key] for key in keys if key in self._pending}
             contents |= self._read([key for key in keys if key not in contents])
@@ -152,9 +164,14 @@ class FeatureCache:
 
     def put(self, key: str, entry: Entry) -> None:
         """Store an entry by the next `flush`, whole or not at all."""
-        if self.warning is not None:
+        if self.failure is None:
+            self.write(key, pack(key, entry))
+
+    def write(self, key: str, content: bytes) -> None:
+        """Store the bytes of an entry, of which the last 32 are the SHA-256 of all before."""
+        if self.failure is not None:
             return
-        content, now = pack(key, entry), time.monotonic()
+        now = time.monotonic()
         with self._lock:
             if not self._pending:
                 self._pending_bytes, self._since = 0, now
@@ -169,19 +186,27 @@ class FeatureCache:
         with self._lock:
             self._close_packs()
             entries, self._pending = self._pending, {}
-            if not entries or self.warning is not None:
+            if not entries or self.failure is not None:
                 return
             try:
                 self._create_root()
                 keys = [short_key(key) for key in entries]
                 path = write_pack(self._root, keys, [*entries.values()])
             except OSError as exc:
-                reason = f"features are not cached: {exc.strerror or exc}"
+                self.failure = str(exc.strerror or exc)
+                reason = f"features are not cached: {self.failure}"
                 self.warning = f"{self.folder}: {reason}; choose another folder with --cache-dir"
             else:
                 self.written += len(entries)
                 with suppress(OSError):
                     self._index.add(path)
+
+    def can_write(self) -> bool:
+        """Return whether packs may be written into the folder, which is made for it."""
+        with suppress(OSError):
+            self._create_root()
+            return os.access(self._root, os.W_OK)
+        return False
 
     def close(self) -> None:
         """Flush; if entries were stored, merge small packs, and prune to 90 % of the limit.
@@ -352,7 +377,7 @@ def _index_of(root: Path) -> PackIndex:
 
 _OLD_ENTRY = re.compile(r"[0-9a-f]{64}\.npy")
 _TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
-# Features that audioclf has computed. They can be deleted at any time, and need no backup.
+# Results that audioclf has computed. They can be deleted at any time, and need no backup.
 """
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from typing_extensions import override
 
@@ -59,6 +59,18 @@ PIPELINES = "cells"
 
 COSTS = ("fit_seconds", "predict_seconds_per_clip", "model_bytes", "peak_memory_bytes")
 """Keys of the costs of a pipeline in `metrics.json`."""
+
+
+def earlier_fits(fits: Mapping[str, Any]) -> str:
+    """Return a sentence on the `fits` of a `record.json` that earlier runs did; empty if none.
+
+    >>> earlier_fits({"total": 27, "resumed": 18})
+    '18 of 27 fits are from earlier runs; their times and memory were measured then'
+    """
+    if not fits.get("resumed"):
+        return ""
+    which = f"{fits['resumed']} of {fits.get('total')} fits are from earlier runs"
+    return f"{which}; their times and memory were measured then"
 
 
 class LedgerLine(NamedTuple):

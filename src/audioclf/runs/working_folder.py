@@ -16,7 +16,6 @@ from pathlib import Path
 from audioclf.base.errors import ResultError
 from audioclf.base.files import ASIDE, unwritable
 from audioclf.base.locks import FileLock, lock_owner, take_lock
-from audioclf.evaluation import fit_cache
 from audioclf.runs.folder import (
     CONFIG,
     LEDGER,
@@ -29,7 +28,7 @@ from audioclf.runs.folder import (
 )
 
 FIT_CACHE = ".fits"
-"""Folder of the fits of an unfinished run."""
+"""Folder of the fits of an unfinished run without a feature cache."""
 
 _LOCK_BYTES = 24
 """Upper bound of the size of a lock file, which holds the number of a process."""
@@ -216,9 +215,6 @@ def _clear(folder: RunFolder) -> None:
             (path / name).unlink(missing_ok=True)
         for entry in (*path.iterdir(), *(path / PLOTS).glob(".*.tmp")):
             if _is_aside(entry.name):
-                entry.unlink()
-        for entry in (path / FIT_CACHE).glob(".*.tmp"):
-            if fit_cache.FILE.fullmatch(entry.name):
                 entry.unlink()
     except OSError as exc:
         raise unwritable(path, exc) from exc

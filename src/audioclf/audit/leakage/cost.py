@@ -96,8 +96,8 @@ def _score(
     rescoring: Rescoring, dataset: Dataset, units: Codes, splits: Splits
 ) -> dict[str, Any] | None:
     targets = replace(dataset.targets, unit="group", unit_codes=units, groups=None)
-    seed = rescoring.seed
-    (result,) = evaluate([rescoring.pipeline], rescoring.matrices, targets, splits, seed=seed)
+    seed, parts = rescoring.seed, (rescoring.matrices, targets, splits)
+    (result,) = evaluate([rescoring.pipeline], *parts, seed=seed, fit_cache=rescoring.fit_cache)
     score = estimate(result, rescoring.metric, targets, seed=seed)
     if score is None:
         return None

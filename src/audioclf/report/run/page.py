@@ -24,6 +24,7 @@ from audioclf.runs.folder import (
     PIPELINES,
     REPORT,
     STRESS,
+    earlier_fits,
 )
 from audioclf.runs.reading import SavedRun, read_run
 from audioclf.runs.results import hard_words
@@ -160,6 +161,7 @@ def begin_report(
             importances, features = saved.get(PIPELINES), saved.get("features")
         late = {
             "audit": audits.audit_view(run.file(AUDIT)),
+            "earlier_fits": earlier_fits(record.get("fits") or {}),
             "importances": material.importance_view(importances, features),
             "origin": material.origin_view(replace(run, record=record)),
         }
