@@ -65,7 +65,7 @@ CacheDirOption = Annotated[
     Path | None, typer.Option(help="Folder of the feature cache.", show_default=False)
 ]
 NoCacheOption = Annotated[
-    bool, typer.Option("--no-cache", help="Neither use nor fill the feature cache.")
+    bool, typer.Option("--no-cache", help="Neither use nor fill the cache of features and fits.")
 ]
 SchedulerOption = Annotated[
     str | None,
