@@ -200,11 +200,15 @@ def test_findings_come_before_notes_and_keep_their_evidence(page: Page, tmp_path
 def test_weights_are_shown_with_their_licence_and_a_warning(page: Page, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     item = {"name": "<e>.onnx", "size": 14, "license": "", "sha256": "ab" * 32}
-    record = {**run.record, "weights": {"featurizers.e": [item]}}
+    fits = {"total": 9, "resumed": 4}
+    record = {**run.record, "weights": {"featurizers.e": [item]}, "fits": fits}
     text = " ".join(Page(build_report(replace(run, record=record))).text.split())
     for part in ("featurizers.e", "<e>.onnx", "unknown", "ab" * 32, "make its results too good"):
         assert part in text
     assert "Weights of pre-trained featurizers" not in page.text
+    # In the same report, as it takes long to make one.
+    assert "4 of 9 fits are from earlier runs; their times and memory were measured then." in text
+    assert "fits are from earlier runs" not in page.text
 
 
 def test_terms_of_use_are_shown(page: Page, tmp_path: Path) -> None:
