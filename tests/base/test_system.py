@@ -1,14 +1,17 @@
 """Calls that differ between systems: in one module, and done without where they are missing."""
 
 import os
+import platform
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import audioclf
+from audioclf.base.system import keep_freed_memory
 from tests.conftest import CONFIG, write_sounds
 
 ROOT = Path(audioclf.__file__).parent
@@ -96,3 +99,17 @@ def test_the_end_of_a_process_keeps_output_and_what_was_registered() -> None:
     code += "atexit.register(print, 'then'); print('first'); end_process(3)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, "first\nthen\n")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_the_memory_of_freed_arrays_is_kept_for_the_next() -> None:
+    import resource
+
+    keep_freed_memory()
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(20):
+            arrays = [np.ones(1 << 17) for _ in range(4)]
+            del arrays
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    assert faults < 1024  # pages of one array: without it, there are 20,000

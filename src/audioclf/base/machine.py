@@ -17,7 +17,13 @@ from pathlib import Path
 from types import ModuleType
 
 from audioclf.base.system import available_cores as available_cores
-from audioclf.base.system import free_memory, peak_memory_used, process_memory, reset_peak_memory
+from audioclf.base.system import (
+    free_memory,
+    keep_freed_memory,
+    peak_memory_used,
+    process_memory,
+    reset_peak_memory,
+)
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -101,12 +107,13 @@ def limit_threads_at_start() -> None:
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Hold BLAS and OpenMP to one thread, also where they are loaded already.
+    """Hold BLAS and OpenMP to one thread, also where they are loaded already; keep freed memory.
 
     The limit is one for the whole process, so it is set around a run and never around a call.
     """
     import threadpoolctl
 
+    keep_freed_memory()
     with lean_imports():  # the limit reaches only libraries that are loaded
         import sklearn.utils  # noqa: F401
 

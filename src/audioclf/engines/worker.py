@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Literal
 from threadpoolctl import threadpool_limits
 
 from audioclf.base.machine import collect_garbage_rarely
-from audioclf.base.system import end_with_parent
+from audioclf.base.system import end_with_parent, keep_freed_memory
 from audioclf.engines.base import WorkerError, pack, unpack
 
 Request = tuple[Literal["job", "item"], bytes]
@@ -30,6 +30,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     collect_garbage_rarely()
+    keep_freed_memory()
     serve(*_take_pipes())
 
 
