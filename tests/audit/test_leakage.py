@@ -117,7 +117,7 @@ def test_copies_on_one_side_are_only_reported(root: Path) -> None:
     dataset = dataset_in(root)
     audit = audited(dataset, split_off(dataset, ["chirp/again.wav", "chirp/chirp0.wav"]))
     assert named(audit)["duplicate-files"].severity == "info"
-    assert named(audit)["duplicate-files"].text.endswith("each set is on one side.")
+    assert named(audit)["duplicate-files"].text.endswith("no set is in training and test at once.")
 
 
 def test_the_same_samples_in_another_format_are_found(root: Path) -> None:
@@ -368,7 +368,7 @@ def test_the_most_likely_pairs_are_compared_and_the_rest_is_told(
     audit = audited(dataset, StratifiedKFold(n_splits=2).folds(dataset, 0))
     assert audit.facts["copies"] == 1
     assert audit.facts["pairs_compared"] == 3
-    assert "the 3 nearest pairs" in audit.summary
+    assert "the 3 most similar" in audit.summary
 
 
 def test_a_clip_that_is_gone_is_no_copy_until_it_is_back(root: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_number_that_the_format_or_the_level_tells_is_reported() -> None:
     assert (by_format.name, by_format.severity) == ("shortcut", "finding")
     assert "alone predicts the number with a Spearman correlation of 0." in by_format.text
     assert by_level.rows[0] == {"fact": "level_db", "correlation": 1.0}
-    assert "level_db, whose rank correlation with the number is 1.00" in by_level.text
+    assert "level in dB, whose rank correlation with the number is 1.00" in by_level.text
     assert audit.facts["format"]["spearman"] > 0.5
 
 

@@ -11,6 +11,7 @@ from audioclf.audit.inputs import AuditInput, FileFormat
 from audioclf.audit.shortcuts import MAX_FOLDS, NAMES, audit_shortcuts, few_folds, probe
 from audioclf.audit.shortcuts.facts import COLUMN, read_formats
 from audioclf.audit.shortcuts.formats import formats_by_class
+from audioclf.audit.shortcuts.probe import Column, ShortcutProbe, row_of_class
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
 from audioclf.evaluation.splits import Fold, Holdout, Splits, StratifiedKFold
@@ -98,6 +99,17 @@ def test_a_format_of_a_whole_class_speaks_of_both_classes() -> None:
     assert "all 8 'a' clips and no other are in a WAV file" in text
 
 
+def test_a_median_of_nearly_zero_has_no_sign_and_equal_ones_are_not_compared() -> None:
+    dataset = dataset_of(3)
+    column = Column("dc_offset", False, np.array([-3e-6, -2e-6, -1e-6, 0, 0, 0]))
+    row = row_of_class(column, dataset.targets)
+    assert not np.signbit([row["in_class"], row["elsewhere"]]).any()
+    text = ShortcutProbe(dataset, folds_of(dataset, 3).folds, 0).best_facts([row])
+    assert text.endswith(
+        "the offset of the waveform differs in 'b' (ROC AUC 1.00), but not its median"
+    )
+
+
 def test_few_clips_are_no_habit() -> None:
     dataset = dataset_of()
     assert formats_by_class(dataset, formats_of(dataset, *first(dataset, "a", 4), channels=2)) == []
@@ -127,7 +139,9 @@ def test_a_format_that_goes_with_the_class_is_a_shortcut() -> None:
     odd = [*first(dataset, "b", 30), *first(dataset, "a", 6)]
     found = named(audited(dataset, formats_of(dataset, *odd, chunks="fmt LIST data")), "shortcut")
     assert found.severity == "finding"
-    assert "75 % of 'b' and 15 % of the others are made of chunks 'fmt LIST data'" in found.text
+    assert (
+        "75 % of 'b' and 15 % of the others are files with the chunks 'fmt LIST data'" in found.text
+    )
     assert "chance is 0.500" in found.text
 
 
@@ -143,7 +157,7 @@ def test_the_level_alone_informs_as_long_as_the_pipelines_do_better() -> None:
     found = named(audited(dataset_of(40), facts=louder(1.5), reached=1.0), "shortcut-recording")
     assert found.severity == "info"
     assert "cell reaches 1.000" in found.text
-    assert "the median level_db is" in found.text
+    assert "the median level in dB is" in found.text
 
 
 def test_the_level_alone_is_a_finding_where_it_tells_as_much_as_the_pipelines() -> None:

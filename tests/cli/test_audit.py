@@ -134,7 +134,7 @@ def test_the_real_recordings_give_puppies_away_by_their_format(
     assert code == 3
     habit = "14 of 48 'puppy' clips and no other are stereo (14) or 24-bit (12)"
     assert habit in found["recording-habit"]
-    chunks = "75 % of 'puppy' and 20 % of the others are made of chunks 'fmt LIST data'"
+    chunks = "75 % of 'puppy' and 20 % of the others are files with the chunks 'fmt LIST data'"
     assert chunks in found["shortcut"]
 
 

@@ -185,8 +185,8 @@ def _finding(rows: Sequence[dict[str, Any]], tested: int) -> Finding | None:
     return Finding(
         "label-doubt",
         "info",
-        f"{len(rows)} of {tested} labels ({share:.1f} %) are contradicted by clear predictions "
-        "out of fold; the clearest come first.",
+        f"{len(rows)} of {tested} labels ({share:.1f} %) are clearly contradicted by classifiers "
+        "that were not trained on the clip; the clearest come first.",
         "Listen to these clips. Either the label is wrong, or the clip is hard; a weak classifier "
         "contradicts correct labels too.",
         rows,

@@ -80,7 +80,7 @@ def audit_leakage(inputs: AuditInput) -> Audit:
 
 def _summary(dataset: Dataset, copies: Copies, splits: Splits) -> str:
     clips = f"{len(dataset)} clips were compared by their bytes, samples and sound"
-    nearest = f" (of those that sound alike, the {copies.n_compared} nearest pairs)"
+    nearest = f" (of the pairs with similar spectra, the {copies.n_compared} most similar)"
     names = {clip.group for clip in dataset} - {None}
     groups = f"{len(names)} groups are declared" if names else "no groups are declared"
     return f"{clips}{'' if copies.complete else nearest}; {groups}; {splits.description}."
@@ -120,7 +120,9 @@ def _finding(
     severity: Severity = "finding" if n_leaking else "info"
     if not n_leaking:
         advice = "Keep one clip of each set and remove the others."
-        return Finding(name, severity, f"{text}; each set is on one side.", advice, rows)
+        return Finding(
+            name, severity, f"{text}; no set is in training and test at once.", advice, rows
+        )
     text += (
         f"; {count(n_leaking, 'set')} with one clip in training and another on test: "
         f"{percent(share)} of the test clips have a copy in training."

@@ -220,8 +220,8 @@ _ADVICE = {
     "one format.",
     "recording": "Compare with a run on clips of equal level and background, or ask whether "
     "these facts belong to the sounds themselves.",
-    "timing": "Ask whether the length belongs to the sounds or to how they were cut; cut all clips "
-    "alike if it does not.",
+    "timing": "Find out whether the length belongs to the sounds, or comes from how the clips were "
+    "cut: then cut all alike.",
 }
 
 

@@ -18,7 +18,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
@@ -73,33 +73,30 @@ Kind = Literal["recording", "timing"]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One column of the table of facts; the name includes the unit."""
+    """One column of the table of facts; the name includes the unit, `words` stand in sentences."""
 
     name: str
     kind: Kind
-    meaning: str
+    words: str
 
 
 FACTS: tuple[Fact, ...] = (
-    Fact("peak_db", "recording", "largest absolute sample"),
-    Fact("level_db", "recording", "root mean square"),
-    Fact("dc_offset", "recording", "mean of the samples, full scale is 1"),
-    Fact("clipped", "recording", "share of samples at full scale"),
-    Fact("noise_floor_db", "recording", "10th percentile of the level of frames of 512 samples"),
-    Fact("bandwidth_hz", "recording", "highest frequency within 60 dB of the strongest"),
-    Fact(
-        "decay_s",
-        "recording",
-        "reverberation: time for 60 dB at the steepest fall of the level; 0 if not measurable",
-    ),
-    Fact("zeros", "recording", "share of samples that are exactly 0"),
-    Fact("flat", "recording", "share of samples that equal the one before"),
-    Fact("duration_s", "timing", "length of what was decoded"),
-    Fact("lead_s", "timing", "time before the first frame within 30 dB of the loudest"),
-    Fact("tail_s", "timing", "time after the last frame within 30 dB of the loudest"),
+    Fact("peak_db", "recording", "peak in dB"),
+    Fact("level_db", "recording", "level in dB"),
+    Fact("dc_offset", "recording", "offset of the waveform"),
+    Fact("clipped", "recording", "share of clipped samples"),
+    Fact("noise_floor_db", "recording", "noise floor in dB"),
+    Fact("bandwidth_hz", "recording", "bandwidth in Hz"),
+    Fact("decay_s", "recording", "reverberation time in s"),
+    Fact("zeros", "recording", "share of samples that are 0"),
+    Fact("flat", "recording", "share of samples that equal the one before them"),
+    Fact("duration_s", "timing", "duration in s"),
+    Fact("lead_s", "timing", "time before the sound in s"),
+    Fact("tail_s", "timing", "time after the sound in s"),
 )
 """The waveform facts in the order of the columns."""
 
+WORDS: dict[str, str] = {fact.name: fact.words for fact in FACTS}
 COLUMN: dict[str, int] = {fact.name: column for column, fact in enumerate(FACTS)}
 
 
@@ -301,7 +298,7 @@ def read_formats(
 
 
 def _format(info: AudioInfo, name: str, chunks: str) -> FileFormat:
-    suffix = PurePosixPath(name).suffix
+    suffix = splitext(name)[1]
     return FileFormat(info.container, info.subtype, info.sr, info.channels, suffix, chunks)
 
 

@@ -41,7 +41,7 @@ _PATTERNS = {
     "sr": "at {} Hz",
     "channels": "of {} channels",
     "suffix": "named {!r}",
-    "chunks": "made of chunks {!r}",
+    "chunks": "files with the chunks {!r}",
 }
 
 

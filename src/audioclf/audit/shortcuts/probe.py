@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from audioclf.audit.inputs import Floats
 from audioclf.audit.remembered import Remember, computed
+from audioclf.audit.shortcuts.facts import WORDS
 from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Codes, Targets
@@ -154,7 +155,12 @@ class ShortcutProbe:
         if row["measure"] == "share":
             shares = f"{100 * inside:.0f} % of {label!r} and {100 * others:.0f} % of the others"
             return f"{shares} are {row['fact']}"
-        return f"the median {row['fact']} is {inside:.4g} in {label!r} and {others:.4g} elsewhere"
+        words = WORDS[row["fact"]]
+        if inside == others:
+            return (
+                f"the {words} differs in {label!r} (ROC AUC {row['auc']:.2f}), but not its median"
+            )
+        return f"the median {words} is {inside:.4g} in {label!r} and {others:.4g} in the others"
 
     def interval_note(self) -> str:
         """Return the reason if there are no intervals, and so no findings; else ""."""
@@ -222,7 +228,8 @@ class NumberProbe(ShortcutProbe):
         return (1.0 + abs(float(row["correlation"]))) / 2.0  # as an AUC
 
     def _fact_text(self, row: Mapping[str, Any]) -> str:
-        return f"{row['fact']}, whose rank correlation with the number is {row['correlation']:.2f}"
+        words = WORDS.get(row["fact"], row["fact"])
+        return f"{words}, whose rank correlation with the number is {row['correlation']:.2f}"
 
 
 def _n_trees(n_clips: int) -> int:
@@ -250,8 +257,8 @@ def row_of_class(column: Column, targets: Targets, code: int | None = None) -> d
         "label": targets.classes[code],
         "auc": round(float(max(auc[code], 1.0 - auc[code])), 4),
         "measure": "share" if column.is_share else "median",
-        "in_class": round(float(middle(column.values[inside])), 4),
-        "elsewhere": round(float(middle(column.values[~inside])), 4),
+        "in_class": round(float(middle(column.values[inside])), 4) + 0.0,  # no -0.0
+        "elsewhere": round(float(middle(column.values[~inside])), 4) + 0.0,
     }
 
 
