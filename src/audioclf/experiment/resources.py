@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -16,6 +16,7 @@ from audioclf.base.machine import available_cores, single_threaded
 if TYPE_CHECKING:
     from audioclf.config.run_config import RunConfig
     from audioclf.engines.base import Engine
+    from audioclf.features.cache import FeatureCache
 
 
 _MODULES = (
@@ -92,6 +93,16 @@ class Resources:
             modules=_MODULES,
             later=_LATER,
         )
+
+    def store_of_fits(self, of_run: Path, problems: Sequence[str]) -> FeatureCache:
+        """Return the feature cache, else one for this run alone; `problems` are those with it."""
+        from audioclf.features.cache import FeatureCache
+
+        if self.cache_folder is not None and not problems:
+            cache = FeatureCache(self.cache_folder)
+            if cache.can_write():
+                return cache
+        return FeatureCache(of_run, max_bytes=None)
 
     @contextmanager
     def at_work(self, config: RunConfig) -> Iterator[Engine]:

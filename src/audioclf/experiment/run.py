@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from audioclf.evaluation.results import PipelineResult
     from audioclf.evaluation.splits import Splits
     from audioclf.experiment.final_model import BegunFit, Fitted
-    from audioclf.features.cache import FeatureCache
     from audioclf.features.extraction import Extraction
     from audioclf.runs.results import RunResult
 
@@ -234,8 +233,9 @@ class _Run:
 
         dataset, pipelines = extraction.dataset, prepared.pipelines
         splits = prepared.splits(dataset)
-        fit_cache = prepared.open_fit_cache(self._store_of_fits(extraction), extraction)
-        self.state.fit_cache = fit_cache
+        of_run = self.folder.path / FIT_CACHE
+        store = self.resources.store_of_fits(of_run, extraction.cache.warnings)
+        fit_cache = self.state.fit_cache = prepared.open_fit_cache(store, extraction)
         n_classes = dataset.targets.classes_of_fit
         free = available_memory()
         fits = plan_fits(pipelines, extraction.matrices, n_classes, splits, free=free)
@@ -258,17 +258,6 @@ class _Run:
         results = fit(pipelines, splits=splits, progress=partial(self.progress, "fitting"))
         curve = self._curve(results, splits, dataset.targets, fit)
         return _Evaluation(splits, results, fits, fit, curve, begun_fit)
-
-    def _store_of_fits(self, extraction: Extraction) -> FeatureCache:
-        """Return the feature cache, else one in the folder of the run, until it is finished."""
-        from audioclf.features.cache import FeatureCache
-
-        folder = self.resources.cache_folder
-        if folder is not None and not extraction.cache.warnings:
-            cache = FeatureCache(folder)
-            if cache.can_write():
-                return cache
-        return FeatureCache(self.folder.path / FIT_CACHE, max_bytes=None)
 
     def _curve(
         self, results: tuple[PipelineResult, ...], splits: Splits, targets: Targets, fit: Fit

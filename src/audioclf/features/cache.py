@@ -37,6 +37,7 @@ from audioclf.features.cache_pack import (
     Place,
     files_in,
     folders_in,
+    grouped,
     read_entries,
     replace_packs,
     short_key,
@@ -331,7 +332,7 @@ class FeatureCache:
             if lock is None:
                 return
             try:
-                groups = _grouped(sorted(small), _MERGED_BYTES)
+                groups = grouped(sorted(small), _MERGED_BYTES)
                 for group in (files for files in groups if len(files) > 1):
                     by_time = sorted(group, key=lambda file: file.path.name)
                     entries = {k: v for file in by_time for k, v in read_entries(file.path)}
@@ -397,15 +398,3 @@ def _first(files: Iterable[CacheFile], since: float, excess: int) -> Iterator[Ca
             return
         yield file
         excess -= file.bytes
-
-
-def _grouped(files: Iterable[CacheFile], most_bytes: int) -> Iterator[list[CacheFile]]:
-    """Yield files in groups of at most so many bytes, in their order."""
-    group: list[CacheFile] = []
-    for file in files:
-        if group and sum(item.bytes for item in group) + file.bytes > most_bytes:
-            yield group
-            group = []
-        group.append(file)
-    if group:
-        yield group

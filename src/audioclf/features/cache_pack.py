@@ -138,6 +138,18 @@ def files_in(folder: Path, name: re.Pattern[str]) -> Iterator[CacheFile]:
                 yield CacheFile(status.st_mtime, Path(entry.path), status.st_size)
 
 
+def grouped(files: Iterable[CacheFile], most_bytes: int) -> Iterator[list[CacheFile]]:
+    """Yield files in groups of at most so many bytes, in their order."""
+    group: list[CacheFile] = []
+    for file in files:
+        if group and sum(item.bytes for item in group) + file.bytes > most_bytes:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
+
+
 def _names_in(folder: Path) -> set[str]:
     """Return the names of the packs, without a look at each."""
     entries = _entries(folder, PACK)
