@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from matplotlib import colormaps
 from PIL import Image
 
 from audioclf.report import media
@@ -91,3 +92,8 @@ def test_the_maker_decodes_ten_seconds_at_most() -> None:
     ((_, sound),) = maker.media(["a.wav"], 10.0).values()
     y, sr = soundfile.read(io.BytesIO(content(sound)[1]))
     assert len(y) / sr == pytest.approx(10.0, abs=0.1)
+
+
+def test_pictures_have_the_colours_of_magma() -> None:
+    magma = colormaps["magma"](np.arange(256), bytes=True)[:, :3].astype(int)
+    assert np.abs(media._magma() - magma).max() <= 3

@@ -23,7 +23,7 @@ _MODULES = (
     "scipy.fft",
     "audioclf.features.worker",
     "audioclf.features.extraction",
-    "audioclf.builtin",
+    "audioclf.builtin.featurizers.mfcc",
     "audioclf.audit",
 )
 """Modules that worker processes of a run need for features."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _ESTIMATE = ("value", "low", "high")
 
-_MAX_SECTIONS, _MAX_FRAMES = 2_000, 1_000
-"""Sections of a waveform and frames of its features that are drawn; a plot has 800 pixels."""
+_MAX_SECTIONS, _MAX_FRAMES = 800, 800
+"""Sections of a waveform and frames of its features that are drawn; a plot has 650 pixels."""
 
 _N_TICKS = 4
 """Intervals between the numbers at an axis of an example at most."""
@@ -191,45 +191,55 @@ def draw_class_counts(counts: Mapping[str, int]) -> Figure:
 
 
 def draw_examples(examples: Sequence[Example], featurizer: str, row_name: str) -> Figure:
-    """Draw for each class the waveform of a clip beside its features.
+    """Draw for each class the waveform of a clip beside its features, all in one scale of colours.
 
     Rows of features in very different ranges, such as those of MFCC, are each scaled to mean 0 and
     standard deviation 1.
     """
     import numpy as np
 
-    figure = new_figure(9.0, 2.0 * len(examples) + 0.6)
-    rows = figure.subplots(len(examples), 2, squeeze=False)
     height = 2.0 * len(examples) + 0.6
-    figure.subplots_adjust(
-        left=0.09, right=0.91, top=1 - 0.35 / height, bottom=0.5 / height, hspace=0.4, wspace=0.23
-    )
-    ranges = [np.ptp(example.features, axis=1) for example in examples]
-    whole = [np.ptp(example.features) for example in examples]
+    figure = new_figure(9.0, height)
+    rows = figure.subplots(len(examples), 2, squeeze=False)
+    bottom, top = 0.5 / height, 1 - 0.35 / height
+    figure.subplots_adjust(left=0.09, right=0.9, top=top, bottom=bottom, hspace=0.4, wspace=0.23)
+    matrices = [example.features for example in examples]
+    ranges = [np.ptp(matrix, axis=1) for matrix in matrices]
+    whole = [np.ptp(matrix) for matrix in matrices]
     scaled = bool(np.median(whole) > 3 * np.median(np.concatenate(ranges)))
-    for (left, right), example in zip(rows, examples, strict=True):
+    if scaled:
+        matrices = [_standardized(matrix) for matrix in matrices]
+    low, high = min(map(np.min, matrices)), max(map(np.max, matrices))
+    for (left, right), example, matrix in zip(rows, examples, matrices, strict=True):
         _draw_waveform(left, example)
-        features = example.features
-        if scaled:
-            spread = features.std(axis=1, keepdims=True)
-            features = (features - features.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-9)
         image = right.imshow(
-            features,
+            matrix,
             origin="lower",
             aspect="auto",
             cmap="magma",
-            extent=(0.0, example.seconds, 0, len(features)),
+            vmin=low,
+            vmax=high,
+            extent=(0.0, example.seconds, 0, len(matrix)),
             interpolation="nearest",
         )
-        bar = right.inset_axes((1.025, 0.0, 0.03, 1.0))
-        draw_colours(bar, image, "deviations" if scaled else "")
-        right.set_title(plain(featurizer) + ", each row scaled" * scaled, fontsize=9, y=1.0)
         right.set_ylabel(row_name)
-        for axes in (left, right, bar):
-            axes.locator_params(nbins=_N_TICKS)  # each number takes time
+    rows[0, 1].set_title(plain(featurizer) + ", each row scaled" * scaled, fontsize=9, y=1.0)
+    # One scale for all examples: they can be compared, and each axis takes time.
+    bar = figure.add_axes((0.915, bottom, 0.012, top - bottom))
+    draw_colours(bar, image, "deviations" if scaled else "")
+    for axes in rows.flat:
+        axes.locator_params(nbins=_N_TICKS)  # each number takes time
     for axes in rows[-1]:
         axes.set_xlabel("time (s)")
     return figure
+
+
+def _standardized(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    import numpy as np
+
+    spread = np.maximum(matrix.std(axis=1, keepdims=True), 1e-9)
+    scaled: NDArray[np.float32] = (matrix - matrix.mean(axis=1, keepdims=True)) / spread
+    return scaled
 
 
 def _draw_waveform(axes: Axes, example: Example) -> None:
