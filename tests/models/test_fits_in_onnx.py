@@ -23,7 +23,7 @@ SOUNDS = [np.random.default_rng(5).normal(0, 0.1, 8_000), np.zeros(6_000)]
 CLASSIFIERS: list[Any] = [
     ("logistic_regression", {}),
     ("svm", {}),
-    ("random_forest", {"n_estimators": 3}),
+    pytest.param("random_forest", {"n_estimators": 3}, marks=pytest.mark.slow),
     pytest.param("knn", {}, marks=pytest.mark.slow),
 ]
 

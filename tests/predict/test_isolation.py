@@ -82,6 +82,7 @@ def unpack_and_crash(files: tuple[Path, Sequence[Path], trial.GraphUse, str]) ->
     crash("")
 
 
+@pytest.mark.slow
 def test_a_model_that_crashes_a_library_ends_a_worker_and_leaves_no_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,7 @@ QUICK = [
     LocalOutlierFactor(),
     OneClassSvm(),
     Vote(classifiers=_PAIR, weights={"knn": 2}),
-    Stack(classifiers={"svm": Svm(), "vote": Vote(classifiers=_PAIR)}, n_splits=2),
+    Stack(classifiers=_PAIR, n_splits=2),
 ]
 SLOW: list[Component] = [
     Cqt(),
@@ -100,6 +100,7 @@ SLOW: list[Component] = [
     IsolationForest(n_estimators=10),
     Mixup(classifier=Svm()),
     RandomForest(),
+    Stack(classifiers={"svm": Svm(), "vote": Vote(classifiers=_PAIR)}, n_splits=2),
 ]
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -199,11 +198,6 @@ def test_memory_grows_with_rows_and_with_filters() -> None:
 def test_the_plugin_declares_its_classifier_and_the_contract() -> None:
     assert list(audioclf_classifiers()) == [ConvNet]
     assert audioclf_torch.AUDIOCLF_PLUGIN_API == PLUGIN_API
-
-
-def test_listing_the_plugin_does_not_import_pytorch() -> None:
-    code = "import sys, audioclf_torch; audioclf_torch.ConvNet(); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
