@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from audioclf.features.cache import opened_cache
 from audioclf.features.extraction import Extraction
 from audioclf.features.waveform import cached_in, waveform_plan
 from audioclf.features.worker import featurize_clip
+from audioclf.report.clips import DatasetClips
+from audioclf.report.media import MAX_EMBEDDED, MediaMaker
 from audioclf.runs.figures import saved
 from audioclf.runs.folder import RECORD, REPORT, RunFolder
 from audioclf.runs.plots import MAX_EXAMPLES, Example, plots_of
@@ -73,35 +76,53 @@ def begin_page(
     extraction: Extraction,
     cache_folder: Path | None,
     results: Sequence[PipelineResult] = (),
-    *,
-    now: bool = False,
+    processes: ProcessEngine | None = None,
 ) -> Callable[[], Path | None]:
     """Return what writes `report.html` of a finished run, if the config asks for it.
 
-    With `now`, the parts that show metrics, predictions and clips are made at once.
+    If `processes` are running, these begin to make sound and pictures, while this process makes all
+    that shows metrics and predictions.
     """
     if not config.report.html:
         return lambda: None
-    from audioclf.report.clips import DatasetClips
     from audioclf.report.render import write_page
     from audioclf.report.run.page import begin_report
 
     dataset = extraction.dataset
     facts = {"name": dataset.name, "fingerprint": extraction.fingerprint, "clips": len(dataset)}
 
-    def begun() -> Callable[..., str]:
+    budget = config.report.media_mb
+
+    def begin_media(clip_ids: list[str]) -> Callable[[], MediaMaker]:
+        first = set(clip_ids[: MAX_EMBEDDED + 1])
+        clips = {clip.id: clip for clip in dataset if clip.id in first}
+        parts = config.audio, config.limits, budget, cache_folder
+        ordered = [clips[name] for name in clip_ids[: len(clips)]]
+        made = begun(processes, _media, [0], shared=(ordered, *parts))
+        return lambda: made()[0]
+
+    def begin(**options: Any) -> Callable[..., str]:
         run = read_run(folder.path, results, {"dataset": facts})
         with cached_in(cache_folder) as decoder:
             clips = DatasetClips(dataset, config.audio, decoder=decoder, limits=config.limits)
-            return begin_report(run, clips=clips, budget_mb=config.report.media_mb)
+            return begin_report(run, clips=clips, budget_mb=budget, **options)
 
     finish = None
-    if now:
+    if processes is not None and processes.is_running:
         with suppress(Exception):  # the run is complete without its page
-            finish = begun()
+            finish = begin(begin_media=begin_media)
 
     def write() -> Path:
-        html = (finish or begun())(read_json(folder.path / RECORD))
+        html = (finish or begin())(read_json(folder.path / RECORD))
         return write_page(folder.path / REPORT, html)
 
     return write
+
+
+def _media(_: int, work: tuple[Any, ...]) -> MediaMaker:
+    """Make the media of clips in another process."""
+    ordered, audio, limits, budget, cache_folder = work
+    with cached_in(cache_folder) as decoder:
+        maker = MediaMaker(DatasetClips(ordered, audio, decoder=decoder, limits=limits))
+        maker.media([clip.id for clip in ordered], budget)
+    return replace(maker, clips=DatasetClips((), audio))

@@ -295,7 +295,7 @@ class _Run:
         fitted = self._fit_final(result, extraction, evaluation)
         with self._timed("report"):
             parts = self.config, self.folder, extraction, cache, results
-            page = begin_page(*parts, now=processes is not None and processes.is_running)
+            page = begin_page(*parts, processes)
             if audits is not None:
                 self.progress("audits", 0, 1)
                 result = replace(result, audits=tuple(audits()))

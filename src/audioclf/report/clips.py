@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from audioclf.base.errors import DatasetError, DecodeError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from audioclf.audio.settings import AudioConfig
     from audioclf.components.registry import Registry
-    from audioclf.dataset.dataset import Dataset
+    from audioclf.dataset.dataset import Clip
     from audioclf.runs.reading import SavedRun
 
 MAX_SECONDS = 10.0
@@ -39,7 +39,7 @@ class DatasetClips:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Iterable[Clip],
         audio: AudioConfig,
         digests: Mapping[str, str] | None = None,
         decoder: Decoder = decoded,

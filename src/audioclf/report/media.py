@@ -75,12 +75,19 @@ def media_data(clip_ids: Iterable[str], media: Mapping[str, Media]) -> dict[str,
 class MediaMaker:
     """Maker of media from clips; its thumbnails also serve the pictures of the classes.
 
-    `problems` holds a message for each clip that could not be decoded.
+    `problems` holds a message for each clip that could not be decoded, `made` the media by clip.
     """
 
     clips: ClipSource
     thumbnails: dict[str, Thumbnail] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    made: dict[str, Media] = field(default_factory=dict)
+
+    def take(self, other: MediaMaker) -> None:
+        """Take over what another maker has made of clips of the same source."""
+        self.thumbnails |= other.thumbnails
+        self.problems = other.problems | self.problems
+        self.made |= other.made
 
     def thumbnail(self, clip_id: str) -> Thumbnail | None:
         """Return the spectrogram of a clip; None, with an entry in `problems`, if it fails."""
@@ -92,18 +99,27 @@ class MediaMaker:
         """Return the media of the first of these clips that fit the budget, or `MEDIA_MB`."""
         budget = int(1e6 * (MEDIA_MB if budget_mb is None else budget_mb))
         media: dict[str, Media] = {}
+        missing = 0
         for clip_id in clip_ids:
-            waveform = self._decoded(clip_id)
-            if waveform is None:
-                if not media and len(self.problems) >= _MANY_MISSING:
+            item = self._made(clip_id)
+            if item is None:
+                missing += 1
+                if not media and missing == _MANY_MISSING:
                     break
                 continue
-            item = (picture_of(self.thumbnails[clip_id].levels), sound_of(*waveform))
             budget -= sum(map(len, item))
             if budget < 0 or len(media) == MAX_EMBEDDED:
                 break
             media[clip_id] = item
         return media
+
+    def _made(self, clip_id: str) -> Media | None:
+        if clip_id not in self.made and clip_id not in self.problems:
+            waveform = self._decoded(clip_id)
+            if waveform is not None:
+                picture = picture_of(self.thumbnails[clip_id].levels)
+                self.made[clip_id] = picture, sound_of(*waveform)
+        return self.made.get(clip_id)
 
     def _decoded(self, clip_id: str) -> tuple[NDArray[np.float32], int] | None:
         try:

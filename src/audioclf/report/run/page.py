@@ -98,10 +98,12 @@ def begin_report(
     clips: ClipSource | None = None,
     budget_mb: float | None = None,
     silence: str = NO_SOUND,
+    begin_media: Callable[[list[str]], Callable[[], MediaMaker]] | None = None,
 ) -> Callable[..., str]:
     """Make the parts of a report that need no audits, importances or versions.
 
     The returned function makes the others, from the record of the run, and returns the HTML.
+    `begin_media` gets the ids of all clips in the order of their media, and begins to make these.
     `budget_mb` limits sound and pictures of clips, which are taken in the order of `review_order`;
     by default it is `MEDIA_MB`. Without `clips` there are none, and `silence` says why.
     """
@@ -117,11 +119,12 @@ def begin_report(
     order = review_order(outcomes, labels) if ranges is None else ranges.order()
     listed = sorted(order[:MAX_LISTED])
     maker = None if clips is None else MediaMaker(clips)
-    media: dict[str, Media] = {}
-    if maker is not None:
-        media = maker.media([run.clips[i].id for i in order], budget_mb)
+    by_review, begun = [run.clips[i].id for i in order], None
+    if maker is not None and begin_media is not None:
+        begun = begin_media(by_review)
+    elif maker is not None:
+        maker.media(by_review, budget_mb)
     comparison = run.file(COMPARISON)
-    problems = {} if maker is None else maker.problems
     shown = zip(run.pipelines[:MAX_PANELS], outcomes, strict=False)
     drifts = drift.drift_view(run)
     view = {
@@ -139,33 +142,37 @@ def begin_report(
         "numbers": run.targets.is_numbers,
         "n_repeats": 1 + max(fold.repeat for fold in run.folds),
         "dataset": material.dataset_view(material.Material.of(run), maker),
-        "sound": {
-            "n": len(media),
-            "n_clips": len(run.clips),
-            "n_listed": len(listed),
-            "silence": silence if maker is None else "",
-            "n_problems": len(problems),
-            "problem": next(iter(problems.values()), ""),
-        },
     }
-    data = {
-        "data": browser_data(run, names, labels, outcomes, order, listed)
-        | ({} if ranges is None else {"numbers": ranges.texts(listed)}),
-        "media": media_data([run.clips[at].id for at in listed], media),
-    }
+    data = browser_data(run, names, labels, outcomes, order, listed)
+    data |= {} if ranges is None else {"numbers": ranges.texts(listed)}
 
     def finish(record: dict[str, Any], importances: Mapping[str, Any] | None = None) -> str:
         features = None
         if importances is None:
             saved = run.file(IMPORTANCES) or {}
             importances, features = saved.get(PIPELINES), saved.get("features")
+        media: dict[str, Media] = {}
+        if maker is not None:
+            if begun is not None:
+                maker.take(begun())
+            media = maker.media(by_review, budget_mb)
+        problems = {} if maker is None else maker.problems
         late = {
+            "sound": {
+                "n": len(media),
+                "n_clips": len(run.clips),
+                "n_listed": len(listed),
+                "silence": silence if maker is None else "",
+                "n_problems": len(problems),
+                "problem": next(iter(problems.values()), ""),
+            },
             "audit": audits.audit_view(run.file(AUDIT)),
             "earlier_fits": earlier_fits(record.get("fits") or {}),
             "importances": material.importance_view(importances, features),
             "origin": material.origin_view(replace(run, record=record)),
         }
-        return rendered("report", view | late, data)
+        embedded = media_data([run.clips[at].id for at in listed], media)
+        return rendered("report", view | late, {"data": data, "media": embedded})
 
     return finish
 
