@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # Each worker of pytest-xdist has a core. Threads of BLAS and OpenMP beside it would wait for each
 # other, which takes up to nine times the CPU time; this must come before the import of NumPy.
@@ -48,13 +49,27 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+WITH_LIBROSA = (
+    "tests/builtin/featurizers/",
+    "tests/testing/test_builtins.py",
+    "tests/dsp/",
+    "tests/audio/test_decode.py",
+    "tests/components/test_pooling.py",
+    "tests/dataset/test_clip_parts.py",
+    "tests/experiment/test_tutorial.py",
+)
+"""Files that use librosa: one worker takes them all, since its first import takes 19 s of CPU.
+
+Such a file uses librosa inside of tests alone, for all workers import all files.
+"""
+
 LONG_FILES = (
+    "tests/builtin/featurizers/test_cqt.py",
     "tests/docs/test_readme.py",
     "plugins/audioclf-onnx/tests/test_runs.py",
     "tests/evaluation/test_guesses.py",
     "tests/starters/test_installed.py",
     "tests/components/test_plugins_at_run_time.py",
-    "tests/experiment/test_tutorial.py",
     "tests/models/test_weights.py",
     "tests/experiment/test_stopped_runs.py",
     "tests/experiment/test_same_numbers.py",
@@ -73,6 +88,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give files to workers in the order above, and not those with most tests first."""
     config.option.loadscopereorder = False
     gc.disable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give whole files to workers, and those with librosa to one."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "librosa" if file.startswith(WITH_LIBROSA) else file
+
+    return Scheduling(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,5 @@
 import contextlib
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import librosa
@@ -13,14 +12,6 @@ from audioclf.base.errors import FeatureError
 from audioclf.builtin.featurizers.spectral_shape import SHAPES, SpectralShape
 from tests.builtin.featurizers.signals import SR, Matrix, noise, tone
 
-feature = librosa.feature
-
-BY_LIBROSA: dict[str, Callable[..., Any]] = {
-    "centroid": feature.spectral_centroid,
-    "bandwidth": feature.spectral_bandwidth,
-    "contrast": feature.spectral_contrast,
-    "rolloff": feature.spectral_rolloff,
-}
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "bandwidth": ("p",),
     "contrast": ("fmin", "n_bands", "quantile", "linear"),
@@ -34,15 +25,15 @@ def by_librosa(name: str, y: Matrix, n_fft: int, hop_length: int, **fields: Any)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"n_fft=.* is too large")
         if name == "zero_crossings":
-            return np.asarray(
-                feature.zero_crossing_rate(y, frame_length=n_fft, hop_length=hop_length)
-            )
+            framing: dict[str, Any] = {"frame_length": n_fft, "hop_length": hop_length}
+            return np.asarray(librosa.feature.zero_crossing_rate(y, **framing))
         if name == "rms":
-            return np.asarray(feature.rms(y=y, frame_length=n_fft, hop_length=hop_length))
-        framing: dict[str, Any] = {"n_fft": n_fft, "hop_length": hop_length}
+            return np.asarray(librosa.feature.rms(y=y, frame_length=n_fft, hop_length=hop_length))
+        framing = {"n_fft": n_fft, "hop_length": hop_length}
         if name == "flatness":
-            return np.asarray(feature.spectral_flatness(y=y, **framing, **arguments))
-        return np.asarray(BY_LIBROSA[name](y=y, sr=SR, **framing, **arguments))
+            return np.asarray(librosa.feature.spectral_flatness(y=y, **framing, **arguments))
+        theirs = getattr(librosa.feature, f"spectral_{name}")
+        return np.asarray(theirs(y=y, sr=SR, **framing, **arguments))
 
 
 def assert_close(actual: Matrix, expected: Matrix) -> None:
