@@ -48,7 +48,7 @@ def nothing_named_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert FOREIGN not in sys.modules
 
 
-def expect_refused_or_the_same(path: Path, expected: bytes | None = None) -> None:
+def expect_refused_or_the_same(path: Path) -> None:
     """Load a file that a stranger made; where it loads, it says what its own rows say."""
     refused: ModelError | None = None
     try:
@@ -195,17 +195,6 @@ def test_any_schema_or_array_of_the_estimator_is_refused_or_changes_no_score(
 
 
 # --- then bytes
-
-
-@settings(quick, max_examples=200)
-@given(data=st.data())
-def test_any_flipped_bytes_are_refused_or_change_no_score(data: Any, tmp_path: Path) -> None:
-    path = made(tmp_path / "m.audioclf", "logistic_regression")
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
-    path.write_bytes(content[: data.draw(st.integers(len(content) - 60, len(content)))])
-    expect_refused_or_the_same(path)
 
 
 @settings(quick, max_examples=200)
