@@ -82,7 +82,7 @@ with Resources(int(sys.argv[2])).make_engine() as engine, rare_gc():
 Path(sys.argv[1]).with_suffix(".seconds").write_text(str(seconds))
 """
 """The stage of features as in a run."""
-JOBS_HEADER = ("clips", "cache", "one job", "two jobs", "ratio", "CPU s, one job", "CPU s, two")
+JOBS_HEADER = ("clips", "cache", "one job", "two jobs", "ratio")
 LENGTHS = ((0.4, 10_000), (0.4, 60_000), (3.0, 2_000), (3.0, 10_000), (60.0, 120), (60.0, 600))
 """Seconds of a clip, and the number of such clips, for the comparison of two jobs with one."""
 STAGES = ("load", "features", "evaluate", "report", "final")
@@ -179,27 +179,24 @@ def _of_jobs() -> Rows:
             place = Path(scratch)
             make_clips(place / "clips", n_clips, length)
             (place / "config.yaml").write_text(config.format(folder=place / "clips"), "utf-8")
-            costs: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
+            seconds: dict[tuple[str, int], list[float]] = defaultdict(list)
             for _ in range(3 if length * n_clips <= 7200 else 1):
                 for jobs in (1, 2):
                     shutil.rmtree(place / "cache", ignore_errors=True)
                     for cache in ("cold", "warm", "none"):
-                        costs[cache, jobs].append(_extraction(place, jobs, cache))
+                        seconds[cache, jobs].append(_extraction(place, jobs, cache))
             for cache in ("cold", "warm", "none"):
-                (one, of_one), (two, of_two) = (
-                    [median(column) for column in zip(*costs[cache, jobs], strict=True)]
-                    for jobs in (1, 2)
-                )
-                seconds = human(one), human(two), f"{one / two:.2f}", human(of_one), human(of_two)
-                yield f"{n_clips:,} of {length:g} s", cache, *seconds
+                one, two = (median(seconds[cache, jobs]) for jobs in (1, 2))
+                figures = human(one), human(two), f"{one / two:.2f}"
+                yield f"{n_clips:,} of {length:g} s", cache, *figures
 
 
-def _extraction(place: Path, jobs: int, cache: str) -> tuple[float, float]:
-    """Return the seconds of a stage of features, and the CPU seconds of its whole process."""
+def _extraction(place: Path, jobs: int, cache: str) -> float:
+    """Return the seconds of a stage of features."""
     folder = [] if cache == "none" else [place / "cache"]
     config = place / "config.yaml"
-    cost = process(sys.executable, "-c", EXTRACTION, config, str(jobs), *folder)
-    return float(config.with_suffix(".seconds").read_text()), cost.seconds
+    process(sys.executable, "-c", EXTRACTION, config, str(jobs), *folder)
+    return float(config.with_suffix(".seconds").read_text())
 
 
 def _run(place: Path, config: str, *options: str) -> tuple[float, dict[str, float], Cost]:

@@ -37,7 +37,7 @@ class Worker:
 
     def __init__(self, server: fork_server.ForkServer | None = None, *, whole: bool = True) -> None:
         forked = server.fork(whole=whole) if server is not None else None
-        self.is_whole = whole or forked is None
+        self.is_whole = whole or server is None or forked is None or server.is_whole
         self._process = forked or fork_server.start_interpreter(
             "worker", stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=fork_server.environment()
         )
