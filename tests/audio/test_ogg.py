@@ -41,14 +41,14 @@ def without_beginning(data: bytes) -> bytes:
     return b"".join(headers + sound[len(sound) // 3 :])
 
 
-LONG, SHORT = ogg("VORBIS", 5.0), ogg("VORBIS", 0.4)
+LONG, SHORT = ogg("VORBIS", 3.0), ogg("VORBIS", 0.4)
 FILES = {
     "long": LONG,
     "short": SHORT,
     "stereo": ogg("VORBIS", 2.0, 2),
     "opus": ogg("OPUS", 3.0),
     "vorbis from the middle": without_beginning(LONG),
-    "opus from the middle": without_beginning(ogg("OPUS", 5.0)),
+    "opus from the middle": without_beginning(ogg("OPUS", 3.0)),
     "cut": LONG[: len(LONG) * 2 // 3],
 }
 

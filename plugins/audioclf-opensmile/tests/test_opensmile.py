@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from audioclf.testing import Check, parametrize_with_checks
 from audioclf_opensmile import OpenSmile
 
-opensmile = pytest.importorskip("opensmile", reason="the package opensmile is not installed")
+pytestmark = pytest.mark.skipif(
+    find_spec("opensmile") is None, reason="the package opensmile is not installed"
+)
 Y = np.random.default_rng(0).normal(0.0, 0.1, 16_000).astype(np.float32)
 
 
@@ -34,6 +37,8 @@ def test_it_keeps_the_promises_of_all_featurizers(component: OpenSmile, check: C
 def test_the_numbers_are_those_of_the_package_and_functionals_are_not_pooled_again(
     features: str, level: str, shape: tuple[int, int], width: int
 ) -> None:
+    import opensmile
+
     featurizer = OpenSmile.model_validate({"features": features, "level": level})
     levels = {"functionals": "func", "lld": "lld"}
     expected = opensmile.Smile(
