@@ -20,7 +20,7 @@ import soxr
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.leakage.copies import find_copies
-from audioclf.audit.leakage.fingerprint import Fingerprint
+from audioclf.audit.leakage.fingerprint import LONGEST_SECONDS, Fingerprint
 from audioclf.builtin.loaders.class_folders import ZipDataset
 from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.dataset.sources import FileSource
@@ -81,15 +81,16 @@ def found(originals: list[np.ndarray], copies: list[np.ndarray]) -> tuple[float,
     There may be several copies of each original: those of all, one after the other.
     """
     ys = [np.clip(y, -1, 1).astype(np.float32) for y in (*originals, *copies)]
+    compared = [y[: round(LONGEST_SECONDS * SR)] for y in ys]
     clips = [Clip(f"{at:06}", "one", FileSource(Path("none"))) for at in range(len(ys))]
     names = [clip.id for clip in clips]
     started = time.process_time()
     prints = np.concatenate([Fingerprint().extract(y, SR) for y in ys])
     dataset = Dataset(clips, name="made")
-    sets = find_copies(dataset, names, prints, AUDIO, lambda clip, _: ys[int(clip.id)]).sounds
+    sets = find_copies(dataset, names, prints, AUDIO, lambda clip, _: compared[int(clip.id)]).sounds
     seconds = time.process_time() - started
     count = np.arange(len(copies))
-    hits = np.count_nonzero(sets[len(originals) + count] == sets[count % len(originals)])
+    hits = int(np.count_nonzero(sets[len(originals) + count] == sets[count % len(originals)]))
     return hits / max(1, len(copies)), len(ys) - len(np.unique(sets)) - hits, seconds
 
 
