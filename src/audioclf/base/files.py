@@ -29,6 +29,8 @@ _CONFIG_SUFFIXES = (".yaml", ".yml")
 _QUOTED = frozenset(',"\r\n')
 """Characters of a cell that is written in quotes."""
 
+_NUMBERS = frozenset({float, int})
+
 _ROWS = 256
 """Rows of numbers that are written at a time."""
 
@@ -81,7 +83,7 @@ class CsvCells(dict[Any, str]):
 
     def line(self, cells: Iterable[Any]) -> str:
         """Return a line, or the cells at its begin."""
-        texts = [repr(cell) if cell.__class__ is float else self[cell] for cell in cells]
+        texts = [repr(cell) if cell.__class__ in _NUMBERS else self[cell] for cell in cells]
         return ",".join(texts) if texts != [""] else '""'
 
     def __missing__(self, cell: Any) -> str:

@@ -69,19 +69,17 @@ class Targets:
         >>> targets.unit, targets.unit_codes.tolist()
         ('group', [0, 1, 0, 2])
         """
-        owners = [
-            (1, recording) if group is None else (0, group)
-            for group, recording in zip(groups, recordings, strict=True)
-        ]
-        positions = {owner: number for number, owner in enumerate(sorted(set(owners)))}
-        units = np.asarray([positions[owner] for owner in owners], dtype=np.intp)
-        unit: Unit = "clip"
+        unit: Unit = "clip" if len(set(recordings)) == len(recordings) else "recording"
         if any(group is not None for group in groups):
             unit = "group"
-        elif len(positions) < len(units):
-            unit = "recording"
-        else:
-            units = np.arange(len(units))
+        units = np.arange(len(recordings))
+        if unit != "clip":
+            owners = [
+                (1, recording) if group is None else (0, group)
+                for group, recording in zip(groups, recordings, strict=True)
+            ]
+            positions = {owner: number for number, owner in enumerate(sorted(set(owners)))}
+            units = np.asarray([positions[owner] for owner in owners], dtype=np.intp)
         grouped = None if unit == "clip" else units
         of_clips = None if set(weights) <= {1.0} else np.asarray(weights, dtype=np.float64)
         if several:

@@ -134,7 +134,6 @@ class Named(Protocol):
         """The name."""
 
 
-_Row = TypeVar("_Row", FoldRow, PredictionRow)
 _Named = TypeVar("_Named", bound=Named)
 
 
@@ -144,11 +143,6 @@ def named(pipelines: Iterable[_Named], name: str) -> _Named:
     if name not in by_name:
         raise KeyError(f"no pipeline {name!r}; there are {', '.join(by_name)}")
     return by_name[name]
-
-
-def row_of(kind: type[_Row], row: Mapping[str, str]) -> _Row:
-    """Return the columns of a row that was read."""
-    return kind(*(row[column] for column in kind._fields))
 
 
 def is_result(name: str) -> bool:

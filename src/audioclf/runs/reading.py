@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from audioclf.dataset.targets import Targets
 from audioclf.evaluation.results import FoldResult, PipelineResult
 from audioclf.evaluation.splits import Fold
 from audioclf.runs import folder as files
-from audioclf.runs.folder import FoldRow, PredictionRow, decision_column, named, row_of
+from audioclf.runs.folder import FoldRow, PredictionRow, decision_column, named
 from audioclf.runs.tables import HINT, naming, read_json, read_rows, read_table, read_text
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ def read_run(
     classes = tuple(metrics["classes"])
     rows = read_table(folder / files.FOLDS)
     with naming(folder / files.FOLDS):
-        fold_rows = [row_of(FoldRow, row) for row in rows]
+        cells = itemgetter(*FoldRow._fields)
+        fold_rows = [FoldRow._make(cells(row)) for row in rows]
     clips, left_out = _clips(folder, fold_rows, metrics, record["dataset"]["clips"])
     folds = _folds(folder, fold_rows, clips)
     pipelines = _known(metrics, folds, results) or _pipelines(folder, metrics, clips, folds)

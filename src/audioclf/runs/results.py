@@ -24,7 +24,7 @@ from audioclf.evaluation.folds import untested
 from audioclf.evaluation.learning_curve import LearningCurve
 from audioclf.evaluation.metrics.bias import clips_per_class, correction_of
 from audioclf.evaluation.metrics.estimate import Estimate, estimates
-from audioclf.evaluation.metrics.repeats import Repeat, repeats_of
+from audioclf.evaluation.metrics.repeats import Repeat, distinct, repeats_of
 from audioclf.evaluation.results import PipelineResult
 from audioclf.evaluation.splits import Splits
 from audioclf.features.extraction import Extraction
@@ -220,7 +220,7 @@ def summarise(
         for result, of_result in zip(results, metrics, strict=True)
     ]
     pipelines.sort(key=lambda pipeline: _rank(pipeline.metrics[main], main))
-    tested = {int(targets.unit_codes[index]) for fold in splits.folds for index in fold.test}
+    tested = distinct(targets.unit_codes[np.concatenate([fold.test for fold in splits.folds])])
     notes = [
         *_notes(extraction, splits, pipelines),
         *_order_note(

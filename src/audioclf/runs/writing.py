@@ -54,7 +54,8 @@ def _ledger_line(row: LedgerRow) -> LedgerLine:
     if info is not None:
         facts = (info.container, info.subtype, info.sr, info.channels, info.frames)
     named = (clip.id, clip.label, row.status, row.message)
-    recording = "" if clip.recording == clip.id else clip.recording
+    recording = clip.recording
+    recording = "" if recording == clip.id else recording
     return LedgerLine._make((*named, *facts, round(row.seconds, 6), row.digest, recording))
 
 
@@ -133,27 +134,30 @@ class _Tables:
         for result in self.results:
             for fold in result.folds:
                 where = cells.line((result.pipeline.name, fold.fold.repeat, fold.fold.name))
+                tested = [clips[index] for index in fold.fold.test.tolist()]
+                labels = map(cells.__getitem__, self._predicted(fold))
                 columns = [
                     repeat(none) if values is None else csv_rows(values)
                     for values in (fold.scores, fold.decision_values)[: 1 + self.ranked]
                     if classes
                 ]
-                tested = [clips[index] for index in fold.fold.test.tolist()]
-                predicted = map(cells.line, self._predicted(fold))
-                yield from map(",".join, zip(repeat(where), tested, predicted, *columns))
+                rows = zip(repeat(where), tested, labels, self._top_scores(fold), *columns)
+                yield from map(",".join, rows)
 
-    def _predicted(self, fold: FoldResult) -> Iterable[tuple[str, Any]]:
-        """Return labels and their scores; several labels are joined and have no score in common."""
+    def _predicted(self, fold: FoldResult) -> Iterable[str]:
+        """Return the labels that were predicted; several are joined."""
         classes, codes = self.dataset.classes, fold.y_pred
         if self.dataset.is_numbers:
-            return ((number_text(number), "") for number in codes)
+            return map(number_text, codes)
         if self.dataset.is_several:
-            sets = (join_labels(classes[code] for code in np.flatnonzero(row)) for row in codes)
-            return ((joined, "") for joined in sets)
-        if fold.scores is None:
-            return ((classes[code], "") for code in codes.tolist())
-        of_label = fold.scores[np.arange(len(codes)), codes].tolist()
-        return zip([classes[code] for code in codes.tolist()], of_label, strict=True)
+            return (join_labels(classes[code] for code in np.flatnonzero(row)) for row in codes)
+        return [classes[code] for code in codes.tolist()]
+
+    def _top_scores(self, fold: FoldResult) -> Iterable[str]:
+        """Return the scores of the predicted labels; several have none in common."""
+        if fold.scores is None or self.dataset.is_several or self.dataset.is_numbers:
+            return repeat("")
+        return csv_rows(fold.scores[np.arange(len(fold.y_pred)), fold.y_pred][:, None])
 
     def metrics(self) -> dict[str, Any]:
         result = self.result

@@ -26,6 +26,7 @@ from audioclf.evaluation.metrics.repeats import (
     Floats,
     Repeat,
     States,
+    distinct,
     divided,
     mean_where_defined,
 )
@@ -209,7 +210,7 @@ def permutation_p(
     Bootstrap Tests of Hypotheses*, chapter 3).
     """
     repeats = pipelines[0]
-    tested = np.unique(np.concatenate([repeat.test for repeat in repeats]))
+    tested = distinct(np.concatenate([repeat.test for repeat in repeats]))
     truth = np.zeros(len(units), dtype=np.intp)
     # The labels of a clip are permuted together, as one code.
     every, codes = np.unique(
@@ -267,7 +268,7 @@ def _label_values(
 ) -> Floats:
     """Return a metric of predicted labels for each labeling, from counts of the classes alone."""
     repeats = [repeat for pipeline in pipelines for repeat in pipeline]
-    n_tested = len(np.unique(np.concatenate([repeat.test for repeat in repeats])))
+    n_tested = len(distinct(np.concatenate([repeat.test for repeat in repeats])))
     # A permutation of exactly these clips does not change how many a class has.
     fixed = [
         np.bincount(r.y_true, minlength=n_classes)

@@ -21,7 +21,13 @@ from audioclf.evaluation.comparison.significance import (
 from audioclf.evaluation.folds import Fold, distinct_numbers
 from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, on_resamples
 from audioclf.evaluation.metrics.estimate import bootstrap_values, metric_value
-from audioclf.evaluation.metrics.repeats import Codes, Floats, effective_count, mean_where_defined
+from audioclf.evaluation.metrics.repeats import (
+    Codes,
+    Floats,
+    distinct,
+    effective_count,
+    mean_where_defined,
+)
 from audioclf.evaluation.results import Predicted, SomeFolds
 
 
@@ -71,7 +77,7 @@ def measure_all(
     folds = [result.fold for result in next(iter(results.values())).folds]
     numbers = distinct_numbers(folds)
     tested = [
-        np.unique(np.concatenate([fold.test for fold in folds if fold.repeat == number]))
+        distinct(np.concatenate([fold.test for fold in folds if fold.repeat == number]))
         for number in numbers
     ]
     guesses: list[Guess] = []
@@ -118,8 +124,8 @@ def measure_all(
         per_fold=per_fold,
         right=np.array([_right(pipeline, y) for pipeline in per_repeat[0]]),
         test_ratio=_test_ratio(folds),
-        n_units=len(np.unique(units[np.concatenate(tested)])),
-        n_clips=len(np.unique(np.concatenate(tested))),
+        n_units=len(distinct(units[np.concatenate(tested)])),
+        n_clips=len(distinct(np.concatenate(tested))),
         n_units_per_repeat=min(
             effective_count(units[test], targets.weights_of(test)) for test in tested
         ),
@@ -141,8 +147,8 @@ def _classes_to_fix(truths: Sequence[Codes], units: Sequence[Codes]) -> int:
 
     It requires that each unit is a clip, and two clips per class on average in every repeat.
     """
-    n_classes = max(len(np.unique(truth)) for truth in truths)
-    of_clips = all(len(np.unique(each)) == len(each) for each in units)
+    n_classes = max(len(distinct(truth)) for truth in truths)
+    of_clips = all(len(distinct(each)) == len(each) for each in units)
     enough = min(map(len, truths)) >= 2 * n_classes and 10 * n_classes <= N_RESAMPLES
     return n_classes if of_clips and enough else 1
 

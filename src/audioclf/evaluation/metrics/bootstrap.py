@@ -24,6 +24,9 @@ CONFIDENCE_LEVEL = 0.95
 BLOCK_BYTES = 2 * 2**20
 """Size of a block of weights; one that fits into the processor's cache is also fastest."""
 
+AT_ONCE = 8
+"""Resamples of many units whose clips are counted in one pass; fewer take longer."""
+
 _FEW_UNITS = 8
 
 KEPT_BYTES = 100 * 2**20
@@ -31,16 +34,22 @@ KEPT_BYTES = 100 * 2**20
 
 
 def on_resamples(
-    statistic: Callable[[Floats], Floats], n_units: int, *, seed: int, width: int = 0
+    statistic: Callable[[Floats], Floats],
+    n_units: int,
+    *,
+    seed: int,
+    width: int = 0,
+    at_once: int = 1,
 ) -> Floats:
     """Return a statistic on each resample of the units [shape=(N_RESAMPLES, ...)], float64.
 
     The statistic maps the times that each unit is drawn [shape=(n_rows, n_units)] to values, each
-    row by itself; `width` are the columns of its widest array. All are NaN for a single unit.
+    row by itself; `width` are the columns of its widest array, `at_once` the fewest rows of a
+    block. All are NaN for a single unit.
     """
     if n_units == 1:
         return np.full((N_RESAMPLES, *statistic(np.ones((1, 1))).shape[1:]), np.nan)
-    n_rows = max(1, BLOCK_BYTES // (8 * max(width, n_units, 1)))
+    n_rows = max(at_once, BLOCK_BYTES // (8 * max(width, n_units, 1)))
     blocks, places = _draws(n_units, seed, n_rows), None
     if n_units <= _FEW_UNITS:  # many resamples are equal
         rows, places = np.unique(np.concatenate([*blocks]), axis=0, return_inverse=True)

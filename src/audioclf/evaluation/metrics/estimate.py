@@ -17,7 +17,7 @@ from audioclf.base.errors import ConfigError
 from audioclf.components.metrics import METRICS, Metric, TargetKind
 from audioclf.dataset.targets import Targets
 from audioclf.evaluation.metrics.bias import correction_of
-from audioclf.evaluation.metrics.bootstrap import N_RESAMPLES, interval, on_resamples
+from audioclf.evaluation.metrics.bootstrap import AT_ONCE, N_RESAMPLES, interval, on_resamples
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.label_metrics import LABEL_METRICS, tallier
 from audioclf.evaluation.metrics.numbers import NUMBER_METRICS, number_scorer
@@ -25,6 +25,7 @@ from audioclf.evaluation.metrics.repeats import (
     Codes,
     Floats,
     Repeat,
+    distinct,
     effective_count,
     mean_where_defined,
     repeat_of,
@@ -208,7 +209,7 @@ def resampled_values(
         draws = Draws(counts)
         return np.hstack([averaged(own, draws) for own in scorers])
 
-    values = on_resamples(of_counts, n_units, seed=seed, width=width)
+    values = on_resamples(of_counts, n_units, seed=seed, width=width, at_once=AT_ONCE)
     return np.split(values, np.cumsum([len(names) for names in metrics])[:-1], axis=1)
 
 
@@ -230,7 +231,7 @@ def scorers_of(
 
 def units_of(repeats: Sequence[Repeat], unit_codes: Codes) -> list[Units]:
     """Return the units of the clips of each repeat, among all that are tested."""
-    tested = np.unique(np.concatenate([unit_codes[repeat.test] for repeat in repeats]))
+    tested = distinct(np.concatenate([unit_codes[repeat.test] for repeat in repeats]))
     made: dict[bytes, Units] = {}  # pipelines with the same folds share them
     for repeat in repeats:
         codes = np.searchsorted(tested, unit_codes[repeat.test])

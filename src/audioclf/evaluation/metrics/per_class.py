@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audioclf.dataset.targets import Targets
-from audioclf.evaluation.metrics.bootstrap import interval, on_resamples
+from audioclf.evaluation.metrics.bootstrap import AT_ONCE, interval, on_resamples
 from audioclf.evaluation.metrics.draws import Draws, Units
 from audioclf.evaluation.metrics.estimate import Estimate, units_of
 from audioclf.evaluation.metrics.label_metrics import Tally, tallier
@@ -51,7 +51,7 @@ def per_class(result: Predicted, targets: Targets, *, seed: int) -> list[ClassSc
     )
     values = mean_where_defined(each_once)[0]
     width = max(3 * n_classes, *(len(own.codes) for own in units))
-    resampled = on_resamples(of_units, units[0].count, seed=seed, width=width)
+    resampled = on_resamples(of_units, units[0].count, seed=seed, width=width, at_once=AT_ONCE)
     support = np.mean([np.bincount(r.y_true, minlength=n_classes) for r in repeats], axis=0)
     return [
         _class_scores(values, resampled, support, code, _n_units(repeats, targets, code))

@@ -84,6 +84,11 @@ def _averaged(targets: Targets) -> Codes | None:
     return np.flatnonzero(targets.counts)
 
 
+def distinct(codes: Codes) -> Codes:
+    """Return the codes that occur, in their order, sooner than `numpy.unique`."""
+    return np.flatnonzero(np.bincount(codes))
+
+
 def effective_count(codes: Codes, weights: Floats | None) -> int:
     """Return the number of units of clips [shape=(n_clips,)].
 
@@ -93,9 +98,9 @@ def effective_count(codes: Codes, weights: Floats | None) -> int:
     >>> effective_count(np.array([0, 1, 1]), None), effective_count(np.arange(2), np.array([1, 0]))
     (2, 1)
     """
-    units, places = np.unique(codes, return_inverse=True)
     if weights is None:
-        return len(units)
+        return len(distinct(codes))
+    _, places = np.unique(codes, return_inverse=True)
     means = np.bincount(places.ravel(), weights) / np.bincount(places.ravel())
     return int(means.sum() ** 2 / (means**2).sum() + 1e-9) if means.any() else 0
 

@@ -73,14 +73,14 @@ def review_order(outcomes: Sequence[Outcome], y: NDArray[np.intp]) -> list[int]:
     known = np.isfinite(scores)
     low = np.where(known, scores, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     order = np.lexsort((low, -share))
-    hard = [int(i) for i in order if share[i] > 0]
-    easy = [int(i) for i in order if share[i] == 0 and tested[i] > 0]
-    clear: dict[int, list[int]] = {}
-    for i in reversed(easy):
-        clear.setdefault(int(y[i]), []).append(i)
-    few = [i for code in sorted(clear) for i in clear[code][:FEW_RIGHT]]
-    in_turn = [*hard[:_FIRST], *few, *hard[_FIRST:], *easy, *range(len(y))]
-    return list(dict.fromkeys(in_turn))
+    hard = order[share[order] > 0]
+    easy = order[(share[order] == 0) & (tested[order] > 0)]
+    clearest = easy[::-1][np.argsort(y[easy[::-1]], kind="stable")]
+    few = clearest[np.arange(len(easy)) - np.searchsorted(y[clearest], y[clearest]) < FEW_RIGHT]
+    in_turn = np.concatenate([hard[:_FIRST], few, hard[_FIRST:], easy, np.arange(len(y))])
+    first = np.sort(np.unique(in_turn, return_index=True)[1])
+    positions: list[int] = in_turn[first].tolist()
+    return positions
 
 
 def browser_data(
