@@ -88,7 +88,8 @@ def test_the_shell_completes_commands_configs_and_options(
 @pytest.mark.slow
 def test_run_prints_a_table_and_leaves_a_complete_folder(toy_config: Path, tmp_path: Path) -> None:
     whole = [word for override in WHOLE for word in ("--set", override)]
-    done = run_cli("run", toy_config, "--out", tmp_path / "run", *whole, code=0)
+    where = ("--no-cache", "--out", tmp_path / "run")  # fits of other tests would be a note
+    done = run_cli("run", toy_config, *where, *whole, code=0)
     lines = done.stdout.splitlines()
     costs = ["fit", "s", "predict", "ms/clip", "model", "memory"]
     assert lines[0].split() == ["pipeline", "accuracy", "f1", "of", "'low'", *costs]
