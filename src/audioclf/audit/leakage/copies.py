@@ -109,7 +109,9 @@ def find_copies(
             n_compared += n
             if all_likely or not all_compared or not linked:
                 break
-            clips = clips[np.argsort(-np.bincount(np.ravel(same), minlength=len(dataset))[clips])]
+            # Of each set, the clip with the most copies.
+            n_copies = np.bincount(np.ravel(same), minlength=len(dataset))
+            clips = clips[np.argsort(-n_copies[clips], kind="stable")]
             clips = clips[np.unique(_linked(len(dataset), same)[clips], return_index=True)[1]]
         complete = all_likely and all_compared and len(first) <= EXACT_LIMIT
         return same, n_compared, complete
