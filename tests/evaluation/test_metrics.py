@@ -188,6 +188,14 @@ def test_decision_values_rank_but_are_no_probabilities() -> None:
         assert estimate(result, metric, targets_of(y), seed=0) is None
 
 
+def test_clips_of_an_untrained_class_are_the_last_without_a_warning() -> None:
+    y, y_pred, scores = random_case(2)
+    scores[:4] = [np.inf, -np.inf]
+    fold = replace(fold_of(np.arange(60), y_pred, scores), decision_values=scores)
+    found = metric_value(cell_of(fold), "roc_auc", targets_of(y))
+    assert found == pytest.approx(sk.roc_auc_score(y, np.maximum(scores[:, 1], -1.0)), abs=1e-12)
+
+
 def test_a_fold_that_lacks_a_class_has_no_auc_of_its_own() -> None:
     y = np.array([0, 0, 0, 1, 1, 1])
     scores = np.column_stack([1 - y * 0.8, y * 0.8])

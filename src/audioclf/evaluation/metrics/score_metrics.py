@@ -153,7 +153,7 @@ def ranking(truth: NDArray[np.bool_], scores: Floats, units: Units) -> Callable[
     """Return the ranking of the clips [shape=(n_clips,)] of a class among all by their scores."""
     rising = -scores
     order = np.argsort(rising)
-    has_ties = not (np.diff(rising[order]) > 0).all()
+    has_ties = not (rising[order[1:]] > rising[order[:-1]]).all()
     if has_ties:  # their order would depend on the algorithm
         order = np.argsort(rising, kind="stable")
     is_hit = truth[order]
