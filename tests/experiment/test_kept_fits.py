@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import audioclf
+from audioclf.components import code_digest
 from audioclf.features.cache import FeatureCache
 from audioclf.runs.folder import earlier_fits
 from audioclf.runs.results import RunResult
@@ -120,6 +121,16 @@ def test_a_member_of_an_ensemble_with_other_rows_is_another_fit(
         counts.append(new_fits(go(config, tmp_path / str(number), *overrides)))
     assert counts[1] == 0
     assert counts[2] >= 4
+
+
+def test_code_that_is_edited_while_features_are_computed_is_not_that_of_the_fits(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edit(stage: str, done: int, total: int) -> None:
+        if stage == "reading":
+            monkeypatch.setattr(code_digest, "_own_digest", lambda place: "edited")
+
+    assert new_fits(go(config, tmp_path / "run", progress=edit)) == 0
 
 
 def test_a_cache_that_takes_no_files_leaves_the_fits_in_the_folder(

@@ -325,6 +325,16 @@ def test_the_key_follows_code_whose_version_stays(key_with: Any, layout: Any) ->
     assert key_with(layout(1)) == first
 
 
+def test_edited_code_counts_once_it_is_reloaded(key_with: Any, tmp_path: Path) -> None:
+    first = key_with(package(1))
+    base = tmp_path / "site" / "audioclf_x" / "deep" / "base.py"
+    base.write_text(BASE.format(factor=2))
+    level = sys.modules["audioclf_x"].Level
+    assert real_key(featurizer=level(), origins=(FOREIGN,)) == first
+    importlib.reload(sys.modules["audioclf_x.deep.base"])
+    assert real_key(featurizer=level(), origins=(FOREIGN,)) not in (first, None)
+
+
 def test_a_file_that_an_editor_leaves_beside_the_code_is_no_error(
     key_with: Any, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ WHOLE_PACKAGE = ("",)
 """All source files of audioclf, for `made_by`."""
 
 _ROOT = Path(__file__).parents[1]
+_DIGESTS: dict[ModuleType, tuple[dict[str, object], str | None]] = {}
 
 
 def made_by(
@@ -98,17 +99,27 @@ def _code_of(classes: Iterable[type], own_code: tuple[str, ...]) -> dict[str, st
     return code | {f"audioclf/{part}": _own_digest(_ROOT / part) for part in own}
 
 
-@cache
 def _package_digest(package: ModuleType | None) -> str | None:
     """Return the SHA-256 of a package's source files, or None if there are none.
 
-    A version does not suffice: while a featurizer is written, its code changes more often.
+    A version does not suffice: while a featurizer is written, its code changes more often. Files
+    are read again once a module of the package is reloaded, as notebooks do, and not before: until
+    then the earlier code computes.
     """
     if package is None or package.__name__ == "__main__":
         return None
-    folders = [Path(folder) for folder in getattr(package, "__path__", ())]
-    files = [path for folder in folders for path in folder.rglob("*.py")]
-    return _digest(files or [Path(getattr(package, "__file__", None) or "")])
+    specs = {
+        name: getattr(module, "__spec__", None)  # a new one at each reload
+        for name, module in [*sys.modules.items()]
+        if name.partition(".")[0] == package.__name__
+    }
+    known, digest = _DIGESTS.get(package, ({"": None}, None))
+    if any(specs.get(name, "") is not spec for name, spec in known.items()):
+        folders = [Path(folder) for folder in getattr(package, "__path__", ())]
+        files = [path for folder in folders for path in folder.rglob("*.py")]
+        digest = _digest(files or [Path(getattr(package, "__file__", None) or "")])
+        _DIGESTS[package] = specs, digest
+    return digest
 
 
 @cache

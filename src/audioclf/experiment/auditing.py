@@ -88,6 +88,7 @@ def audit_config(
     pipelines = [] if quick else _audited(prepared)
     features = {item.featurizer: prepared.featurizers[item.featurizer] for item in pipelines}
     cache_folder = resources.cache_folder
+    _ = prepared.classifier_digests
     with single_threaded(), use_limits(config.limits):
         featurizers, origins = with_tables(features, {})
         with resources.at_work(config) as engine:

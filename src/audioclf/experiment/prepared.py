@@ -220,19 +220,29 @@ class Prepared:
         width = sum(plans[part].width for part in self.config.joined[name])
         return Plan(name, self.featurizers[name].views()[0], name, width, 1, width)
 
-    def open_fit_cache(self, store: FeatureCache, extraction: Extraction) -> FitCache:
-        """Return the fits in a store, for these features and the installed versions."""
-        from audioclf.evaluation.fit_cache import FitCache, classifier_digest
+    @cached_property
+    def classifier_digests(self) -> dict[str, str | None]:
+        """Digests of the classifiers by pipeline; first read before long work.
 
-        digests = {
+        Source code that is edited while features are computed is not that of the fits.
+        """
+        from audioclf.evaluation.fit_cache import classifier_digest
+
+        return {
             pipeline.name: classifier_digest(
                 pipeline.classifier, self.registry.origins_of(pipeline.classifier)
             )
             for pipeline in self.pipelines
         }
+
+    def open_fit_cache(self, store: FeatureCache, extraction: Extraction) -> FitCache:
+        """Return the fits in a store, for these features and the installed versions."""
+        from audioclf.evaluation.fit_cache import FitCache
+
         # Those of its plugins are in the digest of each classifier.
         versions = versions_behind({"audioclf"})
-        return FitCache(store, digests, extraction.feature_hashes, versions=versions)
+        hashes = extraction.feature_hashes
+        return FitCache(store, self.classifier_digests, hashes, versions=versions)
 
 
 def prepare(

@@ -184,6 +184,7 @@ class _Run:
     def _go(self, prepared: Prepared, engine: Engine) -> RunResult:
         with self._timed("load"):
             prepared.check()
+            _ = prepared.classifier_digests
         with self._timed("features"):
             extraction = self._extract(prepared, engine)
         with self._timed("evaluate"):
