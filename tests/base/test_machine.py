@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 import pytest
@@ -25,4 +26,6 @@ def test_lean_imports_hide_what_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -
         assert import_module("pytest") is pytest
         with pytest.raises(ModuleNotFoundError):
             import_module("dask")
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(sys.meta_path[0].find_spec, "dask", None).result() is None
     assert sys.meta_path == finders

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def lean_imports() -> Iterator[None]:
     """Let libraries appear not to be installed that others import only for their adapters.
 
     Nothing here uses them: pandas takes 0.3 s, PyTorch longer than the rest of a prediction. One
-    that is loaded already stays.
+    that is loaded already stays, and other threads import them as ever.
     """
     finder = _Absent()
     sys.meta_path.insert(0, finder)
@@ -157,10 +158,13 @@ def lean_imports() -> Iterator[None]:
 
 
 class _Absent(MetaPathFinder):
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> None:
-        if fullname in _ADAPTED:
+        if fullname in _ADAPTED and threading.get_ident() == self._thread:
             raise ModuleNotFoundError(fullname, name=fullname)
 
 
