@@ -229,3 +229,12 @@ def test_a_run_of_many_files_starts_the_server_early(
         engine.begin()
         assert (engine._server in early) == bool(early)
         assert not fork_server._early
+
+
+def test_a_config_from_a_pipe_is_left_to_the_run() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"dataset: {}")
+    os.close(writing)
+    resources.begin_early(Path(f"/dev/fd/{reading}"), 2)
+    assert os.read(reading, 20) == b"dataset: {}"
+    os.close(reading)
