@@ -94,11 +94,16 @@ def test_a_run_on_windows_has_the_same_files(toy_config: Path, option: tuple[str
         assert (folder / "windows" / name).read_bytes() == (folder / "here" / name).read_bytes()
 
 
-def test_the_end_of_a_process_keeps_output_and_what_was_registered() -> None:
-    code = "import atexit; from audioclf.base.system import end_process; "
+def test_the_end_of_a_process_keeps_output_open_files_and_what_was_registered(
+    tmp_path: Path,
+) -> None:
+    code = "import atexit, sys; from audioclf.base.system import end_process; "
+    code += "log = open(sys.argv[1], 'w'); log.write('kept'); "
     code += "atexit.register(print, 'then'); print('first'); end_process(3)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    args = [sys.executable, "-c", code, str(tmp_path / "log")]
+    done = subprocess.run(args, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, "first\nthen\n")
+    assert (tmp_path / "log").read_text() == "kept"
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")

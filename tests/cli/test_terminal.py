@@ -151,6 +151,13 @@ def test_the_exit_code_stays_with_a_closed_output() -> None:
     assert in_shell("2>&-", *args)[1] == 2
 
 
+def test_ctrl_c_at_the_end_of_a_command_is_no_error() -> None:
+    code = "import sys, threading; from audioclf.cli import main; sys.argv[1:] = ['--version']; "
+    code += "threading._shutdown = lambda: (_ for _ in ()).throw(KeyboardInterrupt); main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @CLOSED
 def test_files_that_are_opened_do_not_get_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     target = tmp_path / "q.yaml"

@@ -6,6 +6,7 @@ module of its name, which is imported only to call it, so `audioclf --help` star
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import signal
 import sys
@@ -192,5 +193,6 @@ def main() -> None:
     except SystemExit as exc:
         if not isinstance(exc.code, int):
             raise
-        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001
+        with contextlib.suppress(KeyboardInterrupt):  # one more ends the wait for threads
+            threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001
         end_process(exc.code)
