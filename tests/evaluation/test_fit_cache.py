@@ -167,7 +167,10 @@ def test_fits_are_found_by_position_and_damaged_ones_are_counted(tmp_path: Path)
     results = kept.get(keys, [FOLD] * 4 + [other])
     assert list(results) == [1, 4]
     assert results[4].fold is other
-    assert (kept.found, kept.kept, kept.store.damaged) == (2, 4, 1)
+    assert (kept.found, kept.earlier, kept.kept, kept.store.damaged) == (2, 0, 4, 1)
+    later = kept_in(tmp_path)
+    later.get([KEY], [FOLD])
+    assert (later.found, later.earlier) == (1, 1)
 
 
 def test_numbers_come_back_to_the_last_bit() -> None:

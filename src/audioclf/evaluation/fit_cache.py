@@ -75,7 +75,8 @@ class FitCache:
 
     `matrices` are SHA-256 of the design matrices by featurizer, `versions` those of all
     distributions that may take part in any fit. Errors of the disk stop nothing: an unreadable fit
-    is computed again, and after a failed write `warning` holds the reason.
+    is computed again, and after a failed write `warning` holds the reason. Of the fits that were
+    `found`, `earlier` ones were not written by this object.
     """
 
     def __init__(
@@ -86,7 +87,8 @@ class FitCache:
         versions: Mapping[str, str],
     ) -> None:
         self.store = store
-        self.found = 0
+        self.found = self.earlier = 0
+        self._new: set[str] = set()
         self._classifiers = classifiers
         self._matrices = matrices
         self._machine = [FORMAT, platform_name(), dict(versions)]
@@ -136,10 +138,12 @@ class FitCache:
             if key in kept
         }
         self.found += len(results)
+        self.earlier += sum(keys[position] not in self._new for position in results)
         return results
 
     def put(self, key: str, result: FoldResult) -> None:
         """Write a fit at once, unless an earlier write failed."""
+        self._new.add(key)
         self.store.write(key, pack(key, result))
         self.store.flush()
 

@@ -65,7 +65,7 @@ class RunProgress:
     def fits(self) -> dict[str, int]:
         """Return the number of all fits so far, and of those that earlier runs have done."""
         _, total = self._fits()
-        return {"total": total, "resumed": 0 if self.fit_cache is None else self.fit_cache.found}
+        return {"total": total, "resumed": 0 if self.fit_cache is None else self.fit_cache.earlier}
 
     def summary(self) -> str:
         """Return which work is finished, and how to go on."""

@@ -50,8 +50,8 @@ def make_record(
 ) -> dict[str, Any]:
     """Return the content of `record.json`: what was computed, from which data, by which versions.
 
-    `fits` are the number of all fits ("total") and of those from before the run was stopped
-    ("resumed"), `seconds` the wall-clock time of each stage.
+    `fits` are the number of all fits ("total") and of those from earlier runs ("resumed"),
+    `seconds` the wall-clock time of each stage.
     """
     config, dataset = prepared.config, extraction.dataset
     components = components_of(config).items()
