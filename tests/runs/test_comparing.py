@@ -1,6 +1,7 @@
 """Runs side by side: all pipelines where they are comparable, a reason where they are not."""
 
 import json
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from audioclf.base.errors import ConfigError, ResultError
 from audioclf.runs.comparing import compare_runs
-from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS
+from audioclf.runs.folder import CONFIG, FOLDS, LEDGER, METRICS, PREDICTIONS, RECORD
 from audioclf.runs.reading import read_run
 from tests.finished_runs import (
     Row,
@@ -102,6 +103,17 @@ def test_costs_that_a_run_lacks_are_none_and_others_are_shown(first: Path, tmp_p
     pipeline = compare_runs([tmp_path / "run"]).pipelines[0]
     assert (pipeline.predict_seconds_per_clip, pipeline.model_bytes) == (0.25, None)
     assert pipeline.peak_memory_bytes is None
+
+
+def test_a_note_names_the_runs_whose_costs_are_of_earlier_runs(first: Path, tmp_path: Path) -> None:
+    for name, resumed in (("new", 0), ("again", 1)):
+        change_json(
+            copy_run(first, tmp_path / name) / RECORD,
+            methodcaller("update", fits={"resumed": resumed}),
+        )
+    note = "some fits of again are from earlier runs; their times and memory were measured then"
+    assert note not in compare_runs([tmp_path / "new"]).comparison.notes
+    assert compare_runs([tmp_path / "new", tmp_path / "again"]).comparison.notes[-1] == note
 
 
 def test_a_baseline_of_each_run_stays_where_they_differ(first: Path, tmp_path: Path) -> None:

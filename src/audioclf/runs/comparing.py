@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from audioclf.evaluation.comparison.compare import compare
 from audioclf.evaluation.comparison.result import Comparison
 from audioclf.evaluation.folds import untested
 from audioclf.evaluation.metrics.estimate import Estimate, check_metrics, estimate, is_available
-from audioclf.runs.folder import COSTS, PIPELINES
+from audioclf.runs.folder import COSTS, PIPELINES, earlier_fits
 from audioclf.runs.reading import SavedClip, SavedPipeline, SavedRun, read_run
 from audioclf.runs.units import unit_word
 
@@ -123,9 +123,19 @@ def compare_runs(
     rows.sort(key=lambda row: place.get(row.name, len(place)))
     rows_left_out = (row for run in runs for row in run.left_out)
     left_out = len({row["path"] for row in rows_left_out if row["status"] == "failed"})
-    comparison = replace(comparison, notes=(*unread, *comparison.notes))
+    comparison = replace(comparison, notes=(*unread, *comparison.notes, *_on_costs(runs)))
     folders = tuple(run.path for run in runs)
     return ComparedRuns(folders, tuple(rows), comparison, left_out, tuple(first.classes))
+
+
+def _on_costs(runs: Iterable[SavedRun]) -> Iterator[str]:
+    """Yield a note if costs were not measured by these runs."""
+    kept = [run.path.name for run in runs if earlier_fits(run.record.get("fits") or {})]
+    if kept:
+        yield (
+            f"some fits of {', '.join(kept)} are from earlier runs; their times and memory were "
+            "measured then"
+        )
 
 
 def _readable(paths: Sequence[str | Path]) -> tuple[list[SavedRun], list[str]]:
