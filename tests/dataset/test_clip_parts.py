@@ -3,7 +3,7 @@
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,28 @@ def test_a_clip_has_the_times_of_its_part() -> None:
     assert (part.start, part.end) == (1.5, 3.0)
     assert (whole.start, whole.end) == (None, None)
     assert pickle.loads(pickle.dumps(part)) == part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatedClip(Clip):
+    rating: int = 0
+
+
+@dataclass(frozen=True)
+class SiteFile(FileSource):
+    site: str = ""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        RatedClip("a.wav", "a", FileSource(Path("a.wav")), rating=3),
+        SiteFile(Path("a.wav"), "north"),
+        Clip("a.wav", "a", FileSource(Path("a.wav")), "g", subgroups=(("site", "north"),)),
+    ],
+)
+def test_a_clip_is_pickled_with_the_fields_of_a_subclass(value: Any) -> None:
+    assert pickle.loads(pickle.dumps(value)) == value
 
 
 def fingerprint(clip: Clip) -> str:
