@@ -274,3 +274,15 @@ def test_a_missing_extra_is_named(tool: str, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(EnvironmentMissingError, match=f"needs {tool}, which cannot be") as caught:
         check_tools()
     assert caught.value.hint == "Run `pip install onnx onnxmltools onnxruntime skl2onnx`."
+
+
+def test_tools_find_the_libraries_that_they_adapt_and_remember(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As skl2onnx does pandas: without it, it refuses the tables of its user until the end."""
+    (tmp_path / "cupy.py").write_text("")
+    (tmp_path / "adapting_tool.py").write_text("import cupy")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(onnx_export, "_TOOLS", ("adapting_tool",))
+    check_tools()
+    del sys.modules["adapting_tool"], sys.modules["cupy"]

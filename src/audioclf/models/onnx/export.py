@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioclf.base.errors import DatasetError, EnvironmentMissingError, ModelError
-from audioclf.base.machine import lean_imports
 from audioclf.components.onnx_graph import OPSET, OnnxGraph
 from audioclf.evaluation.class_fits import OneFitPerClass
 from audioclf.models.estimators.store import MEMBERS
@@ -146,8 +145,7 @@ def check_tools() -> None:
     """Check that the extra `onnx` is installed; `EnvironmentMissingError` if not."""
     for name in _TOOLS:
         try:
-            with lean_imports():
-                import_module(name)
+            import_module(name)
         except ImportError as exc:
             raise EnvironmentMissingError(
                 f"export to ONNX needs {name}, which cannot be imported: {reason(exc)}",
