@@ -1,6 +1,7 @@
 """Fits of earlier runs are used by later ones, unless something that decides about them changed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 import audioclf
 from audioclf.components import code_digest
+from audioclf.engines.local import SerialEngine
+from audioclf.experiment.prepared import prepare
 from audioclf.features.cache import FeatureCache
 from audioclf.runs.folder import earlier_fits
 from audioclf.runs.results import RunResult
@@ -121,6 +124,27 @@ def test_a_member_of_an_ensemble_with_other_rows_is_another_fit(
         counts.append(new_fits(go(config, tmp_path / str(number), *overrides)))
     assert counts[1] == 0
     assert counts[2] >= 4
+
+
+def test_members_of_an_ensemble_with_rows_of_another_shape_are_another_fit(
+    config: Path, tmp_path: Path
+) -> None:
+    other = "featurizers.other={type: mel, n_fft: 512, hop_length: 256, n_mels: 8}"
+    prepared = prepare(config, [other, f"classifiers={{mean: {VOTE}}}"])
+    extraction = prepared.extract(
+        prepared.featurizers, SerialEngine(), None, progress=lambda *step: None
+    )
+    plan = extraction.plans["mel"]
+    plan = replace(plan, n_bins=plan.n_bins // 2, max_frames=plan.max_frames * 2)
+    changed = replace(extraction, plans={**extraction.plans, "mel": plan})
+    pipeline, fold = prepared.pipelines[0], prepared.splits().folds[0]
+    keys = {
+        prepared.open_fit_cache(FeatureCache(tmp_path), each).key(
+            pipeline.name, pipeline.featurizer, fold, (), ()
+        )
+        for each in (extraction, changed)
+    }
+    assert len(keys - {None}) == 2
 
 
 def test_code_that_is_edited_while_features_are_computed_is_not_that_of_the_fits(

@@ -241,8 +241,17 @@ class Prepared:
 
         # Those of its plugins are in the digest of each classifier.
         versions = versions_behind({"audioclf"})
-        hashes = extraction.feature_hashes
-        return FitCache(store, self.classifier_digests, hashes, versions=versions)
+        matrices = {
+            name: f"{digest} {self._shapes_in(name, extraction)}"
+            for name, digest in extraction.feature_hashes.items()
+        }
+        return FitCache(store, self.classifier_digests, matrices, versions=versions)
+
+    def _shapes_in(self, name: str, extraction: Extraction) -> list[tuple[int, int]]:
+        """Return the shapes of the members of joined rows, of which each is fitted by itself."""
+        parts = self.config.joined.get(name, ())
+        plans = [extraction.plans[part] for part in parts if part in extraction.plans]
+        return [(plan.n_bins, plan.max_frames) for plan in plans]
 
 
 def prepare(
