@@ -97,11 +97,12 @@ def test_a_run_on_windows_has_the_same_files(toy_config: Path, option: tuple[str
 def test_the_end_of_a_process_keeps_output_open_files_and_what_was_registered(
     tmp_path: Path,
 ) -> None:
-    code = "import atexit, sys; from audioclf.base.system import end_process; "
+    code = "import atexit, os, sys; from audioclf.base.system import end_process; "
     code += "log = open(sys.argv[1], 'w'); log.write('kept'); "
+    code += "pipe = open(os.pipe()[1], 'wb', 1 << 20); pipe.write(bytes(1 << 18)); "
     code += "atexit.register(print, 'then'); print('first'); end_process(3)"
     args = [sys.executable, "-c", code, str(tmp_path / "log")]
-    done = subprocess.run(args, capture_output=True, text=True, check=False)
+    done = subprocess.run(args, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (3, "first\nthen\n")
     assert (tmp_path / "log").read_text() == "kept"
 

@@ -8,6 +8,7 @@ import gc
 import io
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -73,7 +74,8 @@ def end_process(code: int) -> NoReturn:
     atexit._run_exitfuncs()  # noqa: SLF001 - `os._exit` does not
     for file in (item for item in gc.get_objects() if type(item) in _BUFFERED):
         with suppress(Exception):  # closed, read only, or a full disk
-            file.flush()
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe may never be read
+                file.flush()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
