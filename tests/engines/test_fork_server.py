@@ -231,7 +231,8 @@ def test_a_run_of_many_files_starts_the_server_early(
         assert not fork_server._early
 
 
-def test_a_config_from_a_pipe_is_left_to_the_run() -> None:
+def test_a_config_that_cannot_be_read_or_is_a_pipe_is_left_to_the_run() -> None:
+    resources.begin_early(Path("x" * 5000), 2)
     reading, writing = os.pipe()
     os.write(writing, b"dataset: {}")
     os.close(writing)

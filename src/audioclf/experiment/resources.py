@@ -53,9 +53,9 @@ def begin_early(config: Path, jobs: int | None) -> None:
     from audioclf.config.yaml_source import read_yaml
     from audioclf.engines.local import ProcessEngine
 
-    if not config.is_file():  # a pipe can be read only once
-        return
     with suppress(Exception):  # the run itself says what is wrong
+        if not config.is_file():  # a pipe can be read only once
+            return
         folder = config.absolute().parent / read_yaml(config).data["dataset"]["path"]
         counts = accumulate(len(files) for _, _, files in os.walk(folder))
         if (jobs or available_cores()) > 1 and any(count >= MANY_CLIPS for count in counts):
