@@ -104,6 +104,7 @@ def test_missing_recordings_of_a_recipe_come_with_a_way_to_get_some(
         ("quikstart", "no such file, nor included config\n  Did you mean 'quickstart'?"),
         ("nothing", "nothing: no such file, nor included config\n  `audioclf configs` lists"),
         ("mine", "Did you mean mine.yaml?"),
+        ("x" * 300, "x: cannot be read: File name too long"),
         ("made", "made is a folder, not a config\n  Did you mean made/config.yaml?"),
         (".", ". is a folder, not a config\n  Write a config for recordings: audioclf init ."),
         ("a.wav", "a.wav is a recording, not a config\n  Write a config for its folder: audioclf"),

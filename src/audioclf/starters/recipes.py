@@ -69,6 +69,12 @@ def config_file(config: str | Path) -> Path:
     Raises ConfigError with the next step for a folder, an archive, or a name that does not exist.
     """
     path = Path(config)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     init = f"Write a config for recordings: audioclf init {quote(str(path))}"
     if path.suffix.lower() in _ARCHIVES and path.is_file():
         raise ConfigError(f"{path} is an archive, not a config", hint=init)
