@@ -15,7 +15,7 @@ from audioclf.features.cache import FeatureCache
 from audioclf.runs.folder import earlier_fits
 from audioclf.runs.results import RunResult
 from audioclf.runs.working_folder import FIT_CACHE
-from tests.conftest import write_sounds, zip_folder
+from tests.conftest import write_config, write_sounds, zip_folder
 from tests.experiment.test_stopped_runs import timeless
 
 N_FITS = 2 * 4
@@ -46,28 +46,9 @@ def tables(folder: Path) -> dict[str, Any]:
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a config whose fits are all in the cache beside it."""
     root = tmp_path_factory.mktemp("kept")
-    zip_folder(write_sounds(root / "sounds"), root / "sounds.zip")
-    path = root / "toy.yaml"
-    path.write_text(CONFIG, encoding="utf-8")
+    path = write_config(zip_folder(write_sounds(root / "sounds"), root / "sounds.zip"))
     assert new_fits(go(path, root / "first")) == N_FITS
     return path
-
-
-CONFIG = """\
-name: toy
-seed: 1
-dataset: {type: zip, path: sounds.zip}
-audio: {sr: 8000, duration: 0.5}
-featurizers:
-  mel: {type: mel, n_fft: 512, hop_length: 256, n_mels: 16}
-split: {type: stratified_kfold, n_splits: 4}
-classifiers:
-  logreg: {type: logistic_regression}
-metrics: [accuracy]
-audit: false
-final: none
-report: {html: false, plots: false}
-"""
 
 
 def test_a_second_run_fits_nothing_and_has_the_same_files(config: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ THREAD_VARIABLES = (
 """Environment variables that BLAS and OpenMP libraries read when they are loaded."""
 
 _ADAPTED = ("cupy", "dask", "pandas", "pytest", "torch")
+"""Libraries that scikit-learn has adapters or test tools for; each of these imports its library."""
 
 _CGROUP_FILES = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -198,10 +199,10 @@ def _changed(place: str) -> int:
 def _installed(name: str, _: tuple[tuple[str, int], ...]) -> tuple[str, frozenset[str]]:
     """Return the version of a distribution, empty if there is none, and what it requires."""
     try:
-        found = metadata.distribution(name)
+        distribution = metadata.distribution(name)
     except metadata.PackageNotFoundError:
         return "", frozenset()
-    return found.version, frozenset(map(_name, found.requires or ()))
+    return distribution.version, frozenset(map(_name, distribution.requires or ()))
 
 
 def _name(requirement: str) -> str:
