@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from audioclf.components.metrics import METRICS, Metric
 from audioclf.evaluation.metrics import bootstrap as resampling
@@ -82,17 +82,22 @@ def test_no_bit_of_the_scores_of_a_class_depends_on_the_size_of_the_blocks(
     assert per_class(result, targets_of(y, units, n_classes=4), seed=0) == whole
 
 
-def test_draws_that_are_kept_are_those_that_are_not(in_blocks: Blocks) -> None:
-    kept = on_resamples(lambda counts: counts, 50, seed=1)
+@pytest.mark.parametrize("n_units", [50, 1200])
+def test_draws_that_are_kept_are_those_that_are_not(n_units: int, in_blocks: Blocks) -> None:
+    kept = on_resamples(lambda counts: counts, n_units, seed=1)
     in_blocks(10**6)
-    np.testing.assert_array_equal(on_resamples(lambda counts: counts, 50, seed=1), kept)
+    np.testing.assert_array_equal(on_resamples(lambda counts: counts, n_units, seed=1), kept)
 
 
-def test_every_resample_draws_as_many_units_as_there_are() -> None:
-    counts = on_resamples(lambda counts: counts, 40, seed=0)
-    assert counts.shape == (N_RESAMPLES, 40)
-    assert (counts.sum(axis=1) == 40).all()
-    assert counts.mean(axis=0) == pytest.approx(np.ones(40), abs=0.15)
+@pytest.mark.parametrize("n_units", [40, 1200])
+def test_every_resample_draws_as_many_units_as_there_are(n_units: int) -> None:
+    counts = on_resamples(lambda counts: counts, n_units, seed=0)
+    assert counts.shape == (N_RESAMPLES, n_units)
+    assert (counts.sum(axis=1) == n_units).all()
+    assert counts.mean(axis=0) == pytest.approx(np.ones(n_units), abs=0.15)
+    assert counts.var() == pytest.approx(1 - 1 / n_units, rel=0.02)  # that of a multinomial
+    twice = stats.binom.pmf(2, n_units, 1 / n_units)
+    assert (counts == 2).mean() == pytest.approx(twice, rel=0.03)
 
 
 @pytest.mark.slow

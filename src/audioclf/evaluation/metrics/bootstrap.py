@@ -29,6 +29,9 @@ AT_ONCE = 8
 
 _FEW_UNITS = 8
 
+_MANY_UNITS = 1000
+"""Units above which they are drawn one by one, 14 times as fast as their counts are."""
+
 KEPT_BYTES = 100 * 2**20
 """Draws up to this size are kept for the next metric, since drawing is slow."""
 
@@ -154,6 +157,10 @@ def _kept(n_units: int, seed: int) -> NDArray[np.uint8]:
 def _drawn(n_units: int, seed: int, n_rows: int) -> Iterator[NDArray[np.integer]]:
     """Draw one resample after the other, so that the block size does not matter."""
     rng = np.random.default_rng(seed)
-    chances = np.full(n_units, 1 / n_units)
     for start in range(0, N_RESAMPLES, n_rows):
-        yield rng.multinomial(n_units, chances, size=min(n_rows, N_RESAMPLES - start))
+        size = min(n_rows, N_RESAMPLES - start)
+        if n_units <= _MANY_UNITS:
+            yield rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=size)
+        else:
+            rows = (rng.integers(n_units, size=n_units) for _ in range(size))
+            yield np.stack([np.bincount(row, minlength=n_units) for row in rows])
