@@ -174,7 +174,7 @@ class SiteFile(FileSource):
     "value",
     [
         RatedClip("a.wav", "a", FileSource(Path("a.wav")), rating=3),
-        SiteFile(Path("a.wav"), "north"),
+        SiteFile("a.wav", "north"),
         Clip("a.wav", "a", FileSource(Path("a.wav")), "g", subgroups=(("site", "north"),)),
     ],
 )

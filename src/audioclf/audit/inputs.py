@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.remembered import Remember, computed
+from audioclf.base.pickling import Columns
 from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Codes
@@ -77,3 +79,9 @@ class AuditInput:
     rescoring: Rescoring | None = None
     decoder: Decoder = decoded
     remember: Remember = computed
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "ledger": Columns(self.ledger)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, ledger=state["ledger"].values)

@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from audioclf.base.errors import DatasetError
-from audioclf.base.pickling import by_fields
+from audioclf.base.pickling import Columns, by_fields
 from audioclf.base.text import html_table
 from audioclf.dataset.label_cells import read_number
 from audioclf.dataset.label_sets import class_names, in_order, split_labels
@@ -165,6 +165,12 @@ class Dataset:
                 raise DatasetError(f"{self.name}: the label of {clip.id!r} is no number")
             if self.is_ordered and clip.label not in self.target:
                 raise DatasetError(f"{self.name}: the class of {clip.id!r} is not in the order")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "clips": Columns(self.clips)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, clips=tuple(state["clips"].values))
 
     def __len__(self) -> int:
         return len(self.clips)

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from typing_extensions import override
 
 from audioclf.base.errors import DatasetError, DecodeError
-from audioclf.base.pickling import by_path
+from audioclf.base.pickling import by_fields
 from audioclf.base.system import open_without_waiting
 from audioclf.dataset.archive import ZipMember
 from audioclf.dataset.remote import (
@@ -126,23 +126,26 @@ def _identity(source: AudioSource) -> tuple[object, bool]:
     return (status.st_dev, status.st_ino, status.st_size, *times), settled
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class FileSource(AudioSource):
-    """A file on disk."""
+    """A file on disk; its path is kept as text, since a `Path` takes more memory and time."""
 
-    path: Path
+    name: str
 
-    __reduce__ = by_path
+    __reduce__ = by_fields
+
+    def __init__(self, path: Path | str) -> None:
+        object.__setattr__(self, "name", str(path))
 
     @property
-    @override
-    def name(self) -> str:
-        return str(self.path)
+    def path(self) -> Path:
+        """The path as an object."""
+        return Path(self.name)
 
     @override
     def open(self, buffering: int = -1) -> BinaryIO:
         with reading(self.name):
-            stream = open(self.path, "rb", buffering, opener=open_without_waiting)  # noqa: SIM115
+            stream = open(self.name, "rb", buffering, opener=open_without_waiting)  # noqa: SIM115
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
             raise DecodeError(f"{self.name}: not a regular file")

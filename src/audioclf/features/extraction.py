@@ -18,6 +18,7 @@ import numpy as np
 from audioclf.audio.conversions import Conversions
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import DatasetError, FeatureError
+from audioclf.base.pickling import Columns
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.registry import Origins, described
 from audioclf.dataset.dataset import Clip, Dataset
@@ -204,9 +205,9 @@ class _Collector:
         """Featurize the clips in chunks; those of one whose worker died are repeated singly."""
         singles: list[int] = []
         clips = self.dataset.clips
-        chunks = [clips[start : start + size] for start in starts]
+        chunks = [Columns(clips[start : start + size]) for start in starts]
         for index, outcome in engine.map(featurize_chunk, chunks, shared=work):
-            start, stop = starts[index], starts[index] + len(chunks[index])
+            start, stop = starts[index], starts[index] + len(chunks[index].values)
             if isinstance(outcome, WorkerDiedError) and size > 1:
                 singles += range(start, stop)
             elif isinstance(outcome, WorkerDiedError):
