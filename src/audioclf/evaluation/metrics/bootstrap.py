@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import islice
 from statistics import NormalDist
 
 import numpy as np
@@ -135,7 +136,9 @@ def t_quantile(df: int) -> float:
 
 def _draws(n_units: int, seed: int, n_rows: int) -> Iterator[NDArray[np.integer]]:
     if n_units * N_RESAMPLES > KEPT_BYTES:
-        yield from _drawn(n_units, seed, n_rows)
+        rows = _drawn(n_units, seed)
+        while block := list(islice(rows, n_rows)):
+            yield np.stack(block)
         return
     kept = _kept(n_units, seed)
     for start in range(0, N_RESAMPLES, n_rows):
@@ -145,22 +148,17 @@ def _draws(n_units: int, seed: int, n_rows: int) -> Iterator[NDArray[np.integer]
 @lru_cache(maxsize=1)
 def _kept(n_units: int, seed: int) -> NDArray[np.uint8]:
     """Return all resamples in a byte for each unit: of many units none is drawn 256 times."""
-    n_rows = max(1, BLOCK_BYTES // (8 * n_units))
     kept = np.empty((N_RESAMPLES, n_units), dtype=np.uint8)
-    start = 0
-    for draws in _drawn(n_units, seed, n_rows):
-        kept[start : start + len(draws)] = draws
-        start += len(draws)
+    for row, draws in zip(kept, _drawn(n_units, seed), strict=True):
+        row[:] = draws
     return kept
 
 
-def _drawn(n_units: int, seed: int, n_rows: int) -> Iterator[NDArray[np.integer]]:
-    """Draw one resample after the other, so that the block size does not matter."""
+def _drawn(n_units: int, seed: int) -> Iterator[NDArray[np.integer]]:
+    """Yield how often each unit is drawn, one resample after the other."""
     rng = np.random.default_rng(seed)
-    for start in range(0, N_RESAMPLES, n_rows):
-        size = min(n_rows, N_RESAMPLES - start)
-        if n_units <= _MANY_UNITS:
-            yield rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=size)
-        else:
-            rows = (rng.integers(n_units, size=n_units) for _ in range(size))
-            yield np.stack([np.bincount(row, minlength=n_units) for row in rows])
+    if n_units <= _MANY_UNITS:
+        yield from rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=N_RESAMPLES)
+        return
+    for _ in range(N_RESAMPLES):
+        yield np.bincount(rng.integers(n_units, size=n_units), minlength=n_units)
