@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def rows(recordings: Path, scratch: Path) -> Iterator[Row]:
             goal,
             clips=N_CLIPS,
             rounds=0.2,
-            note=lambda a=mine_cpu, b=other_cpu: f"CPU {_median(a)} against {_median(b)}",
+            note=partial(_against, mine_cpu, other_cpu),
         )
 
 
@@ -162,6 +163,10 @@ def _noted(side: Side, cpu: list[float]) -> Side:
         return cost
 
     return call
+
+
+def _against(ours: list[float], others: list[float]) -> str:
+    return f"CPU {_median(ours)} against {_median(others)}"
 
 
 def _median(seconds: list[float]) -> str:

@@ -210,7 +210,7 @@ def _members(cls: type) -> Iterator[str]:
         if isinstance(member, property):
             yield f"### `{name}`\n\n{markdown(member.__doc__)}"
         elif inspect.isfunction(member) or isinstance(member, classmethod):
-            function = getattr(member, "__func__", member)
+            function: Any = getattr(member, "__func__", member)
             yield f"### `{name}{_signature(function)}`\n\n{markdown(function.__doc__)}"
 
 
@@ -361,7 +361,7 @@ def _commands() -> str:
 
 def _command(name: str, command: Any) -> list[str]:
     parameters = [each for each in command.params if each.name != "help"]
-    arguments = [_name(each) for each in parameters if each.param_type_name == "argument"]
+    arguments = [] if hasattr(command, "commands") else command.collect_usage_pieces(None)[1:]
     parts = [
         f"## `{' '.join([name, *arguments])}`",
         markdown(command.help or command.callback.__doc__),
