@@ -139,6 +139,27 @@ def test_a_damaged_file_is_named(name: str, left: str, folder: Path, tmp_path: P
         read_run(path.parent)
 
 
+@pytest.mark.parametrize(
+    ("forged", "message"),
+    [
+        ({"fits": 5}, "'fits' is not a mapping"),
+        ({"versions": ["1"]}, "'versions' is not a mapping"),
+        ({"features": {"mfcc": "0"}}, "'mfcc' is not a mapping"),
+        ({"components": {"dataset": {}}}, "it has no 'type'"),
+        ({"weights": {"featurizers.a": [{"name": "a"}]}}, "it has no 'size'"),
+        ({"notes": 1}, "'notes' is not a list"),
+    ],
+)
+def test_a_record_of_another_form_is_named(
+    forged: dict[str, Any], message: str, folder: Path, tmp_path: Path
+) -> None:
+    path = copy_run(folder, tmp_path / "run") / RECORD
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(f"{json.dumps(record | forged)}\n", encoding="utf-8")
+    with pytest.raises(ResultError, match=f"{RECORD}: cannot be read: {message}"):
+        read_run(path.parent)
+
+
 @pytest.mark.parametrize("name", [FOLDS, LEDGER, PREDICTIONS])
 def test_a_lost_last_line_is_noticed(name: str, folder: Path, tmp_path: Path) -> None:
     path = copy_run(folder, tmp_path / "run") / name

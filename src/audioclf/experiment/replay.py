@@ -16,8 +16,9 @@ import numpy as np
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, PluginError, ResultError
 from audioclf.config.loading import load_config
 from audioclf.experiment.run import run
-from audioclf.runs.folder import CONFIG, LEARNING_CURVE, PIPELINES, RunFolder
+from audioclf.runs.folder import CONFIG, LEARNING_CURVE, PIPELINES, RECORD, RunFolder
 from audioclf.runs.reading import SavedPipeline, SavedRun, read_run
+from audioclf.runs.tables import naming
 from audioclf.runs.working_folder import find_unfinished
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def replay(
 
 def _check_plugins(saved: SavedRun, registry: Registry) -> None:
     for place, origin in saved.record.get("components", {}).items():
-        kind, type_name = _kind(place), str(origin["type"])
+        with naming(saved.path / RECORD):
+            kind, type_name = _kind(place), str(origin["type"])
         if type_name in registry.types(kind):
             continue
         what = f"{saved.path}: {place} is the {kind} {type_name!r}"

@@ -176,7 +176,7 @@ def read_run(
     record = record or read_json(folder / files.RECORD)
     metrics = read_json(folder / files.METRICS)
     with naming(folder / files.RECORD):
-        str(record["dataset"]["fingerprint"]), int(record["dataset"]["clips"])
+        _check_record(record)
     with naming(folder / files.METRICS):
         ",".join(metrics["classes"]), str(metrics["unit"]["name"])
         for pipeline in metrics[files.PIPELINES].values():
@@ -191,6 +191,27 @@ def read_run(
     folds = _folds(folder, fold_rows, clips)
     pipelines = _known(metrics, folds, results) or _pipelines(folder, metrics, clips, folds)
     return SavedRun(folder, config, record, metrics, classes, clips, left_out, folds, pipelines)
+
+
+def _check_record(record: Mapping[str, Any]) -> None:
+    """Raise an error, as `naming` expects, unless all entries have the form that a run writes."""
+    str(record["dataset"]["fingerprint"]), int(record["dataset"]["clips"])
+    _mapping(record, "fits"), _mapping(record, "versions")
+    if not isinstance(record.get("notes", []), list):
+        raise TypeError("'notes' is not a list")
+    features, origins = _mapping(record, "features"), _mapping(record, "components")
+    for name in features:
+        _mapping(features, name)
+    for place in origins:
+        _ = [_mapping(origins, place)[key] for key in ("type", "distribution", "version")]
+    for items in _mapping(record, "weights").values():
+        _ = [item[key] for item in items for key in ("name", "size", "license", "sha256")]
+
+
+def _mapping(entries: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if not isinstance(value := entries.get(name, {}), dict):
+        raise TypeError(f"{name!r} is not a mapping")
+    return value
 
 
 def is_several(metrics: Mapping[str, Any]) -> bool:
