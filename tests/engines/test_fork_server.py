@@ -212,17 +212,22 @@ class Imported:
         return tasks.is_imported(name)
 
 
-@pytest.mark.parametrize(("n_files", "jobs"), [(3, 2), (2, 2), (3, 1)])
+@pytest.mark.parametrize(
+    ("n_files", "jobs", "named"),
+    [(3, 2, "here"), (3, 2, "by --set"), (2, 2, "here"), (3, 1, "here")],
+)
 def test_a_run_of_many_files_starts_the_server_early(
-    n_files: int, jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    n_files: int, jobs: int, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resources, "MANY_CLIPS", 3)
     for number in range(n_files):
         (tmp_path / "sounds" / str(number)).mkdir(parents=True)
         (tmp_path / "sounds" / str(number) / "a.wav").touch()
     config = tmp_path / "config.yaml"
-    config.write_text("dataset: {type: folder, path: sounds}", encoding="utf-8")
-    resources.begin_early(config, jobs)
+    path = "sounds" if named == "here" else "elsewhere"
+    config.write_text(f"dataset: {{type: folder, path: {path}}}", encoding="utf-8")
+    overrides = [] if named == "here" else [f"dataset.path='{tmp_path / 'sounds'}'"]
+    resources.begin_early(config, jobs, overrides)
     early = list(fork_server._early.values())
     assert len(early) == (n_files >= 3 and jobs > 1)
     with ProcessEngine(2, modules=resources._MODULES, later=resources._LATER) as engine:

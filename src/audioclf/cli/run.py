@@ -91,7 +91,7 @@ def run(
         from audioclf.experiment.resources import begin_early
 
         if engine == "local":
-            begin_early(config, jobs)
+            begin_early(config, jobs, overrides)
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.run import run as run_experiment
 

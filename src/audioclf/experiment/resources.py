@@ -45,18 +45,26 @@ MANY_CLIPS = 2_000
 EngineName = Literal["local", "dask"]
 
 
-def begin_early(config: Path, jobs: int | None) -> None:
-    """Begin the start of worker processes if a config names a folder of many files.
+def begin_early(config: Path, jobs: int | None, overrides: Sequence[str] = ()) -> None:
+    """Begin the start of worker processes if a config or an override names a folder of many files.
 
     So they import their libraries while this process still looks for plugins and clips.
     """
-    from audioclf.config.yaml_source import read_yaml
+    from audioclf.config.yaml_source import parse_yaml, read_yaml
     from audioclf.engines.local import ProcessEngine
 
     with suppress(Exception):  # the run itself says what is wrong
-        if not config.is_file():  # a pipe can be read only once
+        named = [
+            text
+            for key, _, text in (item.partition("=") for item in overrides)
+            if key.strip() == "dataset.path"
+        ]
+        if named:
+            folder = Path(parse_yaml(named[-1], "--set").data)
+        elif config.is_file():  # a pipe can be read only once
+            folder = config.absolute().parent / read_yaml(config).data["dataset"]["path"]
+        else:
             return
-        folder = config.absolute().parent / read_yaml(config).data["dataset"]["path"]
         counts = accumulate(len(files) for _, _, files in os.walk(folder))
         if (jobs or available_cores()) > 1 and any(count >= MANY_CLIPS for count in counts):
             ProcessEngine.begin_early(_MODULES, _LATER)
