@@ -192,7 +192,9 @@ def test_models_of_one_name_and_as_many_clips_are_no_rounds_of_one_loop(
 
 
 def test_a_single_argument_names_what_is_missing() -> None:
-    assert "needs MODEL and DATA, and only 'runs/m' is given" in evaluate("runs/m", code=2).stderr
+    message = evaluate("runs/m", code=2).stderr
+    assert "evaluate [OPTIONS] MODEL... DATA\n" in message
+    assert "Missing argument 'MODEL" in message
 
 
 def test_the_page_is_made_again_from_the_folder(done: tuple[Done, Path], tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import subprocess
 import sys
 import time
 import types
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import pytest
@@ -217,3 +219,25 @@ def test_a_microphone_that_is_not_there_is_named_with_those_that_are(
 )
 def test_options_that_do_not_fit(bundle: Path, options: list[str], message: str) -> None:
     assert message in run_cli("listen", bundle, *options, code=2).stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_a_reader_that_has_enough_ends_it_although_sound_goes_on(bundle: Path) -> None:
+    command = (
+        f"{quote(sys.executable)} -m audioclf listen {quote(str(bundle))} - < /dev/zero | head -1"
+    )
+    done = subprocess.run(command, shell=True, capture_output=True, timeout=60, check=True)
+    assert done.stdout.startswith(b'{"path": "standard input", "start": 0.0')
+    assert b"Broken" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "labels"), [([], ["barbie"]), (["--only", "ken"], []), (["--skip", "barbie"], [])]
+)
+def test_events_of_some_classes_alone(
+    more: list[str], labels: list[str], bundle: Path, tmp_path: Path, pipe: Callable[[bytes], None]
+) -> None:
+    pipe(write_wav(tmp_path / "a.wav", noise(2.0, SR), SR).read_bytes())
+    options = ["--window", "0.2", "--events", "--format", "csv"]
+    done = run_cli("listen", bundle, "-", *options, *more, code=0)
+    assert [row[3] for row in rows(done.stdout)[1:]] == labels

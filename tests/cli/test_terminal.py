@@ -167,10 +167,19 @@ def test_files_that_are_opened_do_not_get_the_number_of_a_closed_stream(tmp_path
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("predict", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_full_disk_behind_standard_output_is_named(predict: bool, tmp_path: Path) -> None:
-    recordings = [str(many(tmp_path / "in", 4, 0.4))] if predict else []
-    bundle = [str(made(tmp_path / "m.audioclf"))] if predict else []
-    args = ("predict", *bundle, *recordings) if predict else ("configs",)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "configs",
+        "--help",
+        "--version",
+        "cache --help",
+        pytest.param("predict", marks=pytest.mark.slow),
+    ],
+)
+def test_a_full_disk_behind_standard_output_is_named(command: str, tmp_path: Path) -> None:
+    args = command.split()
+    if command == "predict":
+        args += [str(made(tmp_path / "m.audioclf")), str(many(tmp_path / "in", 4, 0.4))]
     message = "error: standard output: cannot be written: No space left on device"
     assert in_shell("> /dev/full", *args)[1:] == (6, f"audioclf: {message}\n")

@@ -20,12 +20,12 @@ import typer
 from typer.core import TyperGroup
 
 from audioclf._version import __version__
-from audioclf.base.errors import AudioclfError, Terminated, stop_code, stop_words
+from audioclf.base.errors import AudioclfError, ResultError, Terminated, stop_code, stop_words
 from audioclf.base.machine import collect_garbage_rarely, limit_threads_at_start
 from audioclf.base.system import end_process
 from audioclf.cli.help import format_examples, is_verbose, set_verbose, with_help
 from audioclf.cli.options import new_app
-from audioclf.cli.terminal import complain, prepare_streams, stdout_for_results
+from audioclf.cli.terminal import complain, prepare_streams, say, stdout_for_results
 
 _SECTIONS = {
     "Start": {
@@ -149,7 +149,7 @@ def _terminate(signum: int, frame: object) -> NoReturn:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"audioclf {__version__}")  # noqa: T201
+        say(f"audioclf {__version__}")
         raise typer.Exit
 
 
@@ -189,7 +189,11 @@ def main() -> None:
     collect_garbage_rarely()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        app(prog_name="audioclf")
+        try:
+            app(prog_name="audioclf")
+        except ResultError as exc:  # of a help, which is written before a command is called
+            complain("error", str(exc))
+            sys.exit(exc.exit_code)
     except SystemExit as exc:
         if not isinstance(exc.code, int):
             raise

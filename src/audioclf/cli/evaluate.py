@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from audioclf.base.errors import ConfigError
 from audioclf.cli import options
 from audioclf.cli.run import show_result
 from audioclf.cli.terminal import complain_each
@@ -16,13 +15,13 @@ from audioclf.cli.terminal import complain_each
 
 def evaluate(
     models: Annotated[
-        list[Path] | None,
+        list[Path],
         typer.Argument(
             metavar="MODEL",
             help="At least one model, such as model.audioclf, or the folder of its run.",
             show_default=False,
         ),
-    ] = None,
+    ],
     data: Annotated[
         str,
         typer.Argument(
@@ -30,7 +29,7 @@ def evaluate(
             help="Labelled recordings: a folder, zip or table, or a config with a dataset.",
             show_default=False,
         ),
-    ] = ...,  # type: ignore[assignment]
+    ],
     overrides: options.SetOption = [],  # noqa: B006  typer copies it
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; by default a new one below runs/.")
@@ -49,11 +48,6 @@ def evaluate(
     strict: options.StrictOption = False,
 ) -> None:
     """Evaluate models on labelled recordings that they were not trained on."""
-    if not models:  # the only argument is taken for DATA
-        raise ConfigError(
-            f"evaluate needs MODEL and DATA, and only {data!r} is given",
-            hint="Name the models first, and the labelled recordings last.",
-        )
     with options.progress_on_stderr(quiet=quiet, stage="model") as progress:
         registry = options.load_registry(strict=strict)
         from audioclf.experiment.evaluating.evaluate import evaluate_models

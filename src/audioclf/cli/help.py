@@ -89,8 +89,23 @@ def with_help(command: Any, name: str, *more: Any) -> Any:
     for each in (command, *getattr(command, "commands", {}).values()):
         each.params.extend(more)
         each.format_options = partial(_format_options, each)
+        each.collect_usage_pieces = partial(_usage, each)
     command.format_epilog = partial(format_examples, name)
     return command
+
+
+def _usage(command: Any, ctx: Any) -> list[str]:
+    """Return the parts of the usage line, which differ between versions of typer."""
+    pieces = ["[OPTIONS]"]
+    for item in command.params:
+        if item.param_type_name == "argument":
+            shown = _name(item) if item.required else f"[{_name(item)}]"
+            pieces.append(shown if item.nargs == 1 else f"{shown}...")
+    return [*pieces, "COMMAND [ARGS]..."] if hasattr(command, "commands") else pieces
+
+
+def _name(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper())
 
 
 def format_examples(name: str, ctx: Any, formatter: Any) -> None:
@@ -110,7 +125,8 @@ def _format_options(command: Any, ctx: Any, formatter: Any) -> None:
         title = titles.get(parameter.name, "Options") if len(parameters) > _MANY else "Options"
         title = "Arguments" if parameter.param_type_name == "argument" else title
         if record := parameter.get_help_record(ctx):
-            groups[title].append((record[0], record[1].replace("\\[", "[")))  # of older typer
+            name = _name(parameter) if title == "Arguments" else record[0]
+            groups[title].append((name, record[1].replace("\\[", "[")))  # of older typer
     for title, records in groups.items():
         if records:
             with formatter.section(title):

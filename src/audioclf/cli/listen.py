@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from audioclf.base.errors import EXIT_OK, ConfigError
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, complain_each, results_stream
+from audioclf.cli.terminal import complain, complain_each, write_result
 
 if TYPE_CHECKING:
     from audioclf.audio.live import Incoming
@@ -27,7 +27,7 @@ def listen(
     source: Annotated[
         Literal["-"] | None,
         typer.Argument(
-            metavar="[-]",
+            metavar="-",
             help="- for samples or a WAV file on standard input; else a microphone.",
             show_default=False,
         ),
@@ -57,6 +57,8 @@ def listen(
     threshold_off: options.ThresholdOffOption = None,
     merge_gap: options.MergeGapOption = None,
     min_duration: options.MinDurationOption = None,
+    only: options.OnlyOption = [],  # noqa: B006  typer copies it
+    skip: options.SkipOption = [],  # noqa: B006  typer copies it
     keep_clips: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the sound of each event as a WAV file."),
@@ -76,7 +78,13 @@ def listen(
     from audioclf.predict.live import listen as lines_of
     from audioclf.predict.settings import Settings, check_settings, event_rule, gives_p_values
 
-    rule = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
+    rule: dict[str, Any] = {
+        "threshold_off": threshold_off,
+        "merge_gap": merge_gap,
+        "min_duration": min_duration,
+        "only": tuple(only) or None,
+        "skip": tuple(skip) or None,
+    }
     about_events = {**rule, "keep_clips": keep_clips}
     given = [name for name, value in about_events.items() if value is not None]
     model, notes = options.open_model_of("listen", bundle, weights, expect_sha256, strict=strict)
@@ -104,16 +112,14 @@ def listen(
         with_time=True,
     )
     writer = FORMATS[form](columns, model.sr)
-    out = results_stream()
     try:
         with _opened(source, device, rate, encoding, channels) as incoming:
             if not quiet:
                 complain("note", f"listening to {incoming.name} at {incoming.sr} Hz")
-            out.write(writer.header())
+            write_result(writer.header())
             for line in lines_of(incoming, how):
                 meter.clear()
-                out.writelines(writer.text(iter([line]), Place()))
-                out.flush()
+                write_result("".join(writer.text(iter([line]), Place())))
     except BrokenPipeError:
         sys.exit(EXIT_OK)
     finally:

@@ -127,6 +127,10 @@ MinDurationOption = Annotated[
     float | None,
     typer.Option(metavar="S", help="Least length of events and segments; by default 0."),
 ]
+OnlyOption = Annotated[list[str], typer.Option(help="Write events of this class; may be repeated.")]
+SkipOption = Annotated[
+    list[str], typer.Option(help="Write no events of this class; may be repeated.")
+]
 WeightsOption = Annotated[
     list[Path],
     typer.Option(

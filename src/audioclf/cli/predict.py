@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from audioclf.base.errors import EXIT_OK, ConfigError, stop_code
-from audioclf.base.progress import clear_line
-from audioclf.base.text import printable
 from audioclf.cli import options
-from audioclf.cli.terminal import complain, complain_each, results_stream
+from audioclf.cli.terminal import complain, complain_each, write_result
 from audioclf.predict.formats import FORMATS, choose_format
 
 if TYPE_CHECKING:
@@ -67,12 +65,8 @@ def predict(
     threshold_off: options.ThresholdOffOption = None,
     merge_gap: options.MergeGapOption = None,
     min_duration: options.MinDurationOption = None,
-    only: Annotated[
-        list[str], typer.Option(help="Write events of this class; may be repeated.")
-    ] = [],  # noqa: B006  typer copies it
-    skip: Annotated[
-        list[str], typer.Option(help="Write no events of this class; may be repeated.")
-    ] = [],  # noqa: B006  typer copies it
+    only: options.OnlyOption = [],  # noqa: B006  typer copies it
+    skip: options.SkipOption = [],  # noqa: B006  typer copies it
     rollup: Annotated[
         Literal["mean", "share"] | None,
         typer.Option(help="One line per recording: mean scores, or shares of its windows."),
@@ -173,7 +167,7 @@ def predict(
             with_time = settings.cutting is not None and any_clock_time(sources)
             job = Job(model, settings, model.manifest.digest, with_time)
             mode: Mode = "force" if force else "resume" if resume else "new"
-            sink = open_sink(out, job, collected, mode=mode, write=_write)
+            sink = open_sink(out, job, collected, mode=mode, write=write_result)
             with use_limits(limits):
                 result = predict_all(
                     job,
@@ -211,25 +205,6 @@ def _listed(nul: bool) -> list[str]:
     stream = getattr(sys.stdin, "buffer", None)
     text = sys.stdin.read() if stream is None else os.fsdecode(stream.read())
     return split_list(text, nul=nul)
-
-
-def _write(text: str) -> None:
-    """Write to standard output as it is; a terminal gets no control characters of a stranger."""
-    out = results_stream()
-    if out.isatty():
-        clear_line()
-        text = "\t".join(map(printable, text.split("\t")))
-    stream = getattr(out, "buffer", None)
-    if stream is None:
-        out.write(text)
-        return
-    try:
-        stream.write(text.encode("utf-8", "backslashreplace"))
-        stream.flush()
-    except OSError:
-        # Else the interpreter complains once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        raise
 
 
 def _report(result: JobResult, out: Path | None, *, quiet: bool) -> None:

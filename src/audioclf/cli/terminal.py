@@ -33,6 +33,7 @@ _KINDS: dict[str, Style] = {"error": "error", "failed": "error", "warning": "war
 _RESET = "\x1b[0m"
 _BEGIN, _END = "\x0e", "\x0f"
 """Marks of styled text, which become escape sequences only on a terminal."""
+_STDERR = 2
 _LONGEST_WORD = 24
 _WIDEST = 10_000
 _TOGETHER = re.compile(r"(?<=\d,) (?=[^ ]+\])|(?<=\d) (?=[KMGT]?i?B$)")
@@ -40,7 +41,10 @@ _TOGETHER = re.compile(r"(?<=\d,) (?=[^ ]+\])|(?<=\d) (?=[KMGT]?i?B$)")
 
 
 class TolerantStream(io.TextIOWrapper):
-    """Text stream that drops its text once the reader has closed the pipe, as `head` does."""
+    """Text stream that drops its text once the reader has closed the pipe, as `head` does.
+
+    Any other failure to write is a ResultError, which names standard output; on stderr it is none.
+    """
 
     @override
     def write(self, text: str, /) -> int:
@@ -59,10 +63,15 @@ class TolerantStream(io.TextIOWrapper):
             yield
         except OSError as exc:
             # Without this the interpreter would fail again with the same text when it ends.
+            number = self.fileno()
             with contextlib.suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
-            if not isinstance(exc, BrokenPipeError):
-                raise
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            if number != _STDERR and not isinstance(exc, BrokenPipeError):
+                raise _unwritten(exc) from exc
+
+
+def _unwritten(exc: OSError) -> ResultError:
+    return ResultError(f"standard output: cannot be written: {exc.strerror or exc}")
 
 
 def prepare_streams() -> None:
@@ -145,10 +154,31 @@ def _taken(stream: TextIO) -> TextIO | None:
 
 def say(text: str = "") -> None:
     """Write a result to stdout; ResultError if it cannot be written. A closed pipe is no error."""
+    _write(results_stream(), _painted(text, results_stream()))
+
+
+def write_result(text: str) -> None:
+    """Write text to stdout as it is; a terminal gets no control characters of a stranger.
+
+    A closed pipe is a BrokenPipeError, so that a command ends which would write for ever.
+    """
+    out = results_stream()
+    if out.isatty():
+        clear_line()
+        text = "\t".join(map(printable, text.split("\t")))
+    stream = getattr(out, "buffer", None)
+    if stream is None:
+        out.write(text)
+        return
     try:
-        _write(results_stream(), _painted(text, results_stream()))
+        stream.write(text.encode("utf-8", "backslashreplace"))
+        stream.flush()
     except OSError as exc:
-        raise ResultError(f"standard output: cannot be written: {exc.strerror or exc}") from exc
+        # Else the interpreter complains once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if isinstance(exc, BrokenPipeError):
+            raise
+        raise _unwritten(exc) from exc
 
 
 def json_text(data: Any) -> str:

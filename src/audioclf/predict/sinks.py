@@ -97,24 +97,16 @@ class StreamSink(Sink):
     def __init__(self, write: Callable[[str], object], header: str) -> None:
         self.done = []
         self._write = write
-        self._write_text(header)
+        self._write(header)
 
     @override
     def put(self, row: JournalRow, text: Iterator[str]) -> None:
         for part in in_blocks(text):
-            self._write_text(part)
+            self._write(part)
 
     @override
     def close(self) -> None:
         """Do nothing: standard output stays open."""
-
-    def _write_text(self, text: str) -> None:
-        try:
-            self._write(text)
-        except BrokenPipeError:
-            raise
-        except OSError as exc:
-            raise ResultError(f"standard output: cannot be written: {exc.strerror}") from exc
 
 
 class FileSink(Sink):
