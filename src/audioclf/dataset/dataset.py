@@ -353,8 +353,5 @@ def _alike(labels: Iterable[str]) -> Iterator[str]:
 
 
 def _normalised(clip: Clip) -> Clip:
-    return replace(
-        clip,
-        id=unicodedata.normalize("NFC", clip.id),
-        label=unicodedata.normalize("NFC", clip.label),
-    )
+    names = unicodedata.normalize("NFC", clip.id), unicodedata.normalize("NFC", clip.label)
+    return clip if names == (clip.id, clip.label) else replace(clip, id=names[0], label=names[1])

@@ -27,6 +27,9 @@ _Kind = Literal["file", "folder", "hidden", "linked folder", "special"]
 
 _SYSTEM_NAMES = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
 
+_HERE = os.path.join(os.curdir, "")  # noqa: PTH118
+"""Begin of paths below the working folder, which `Path` leaves out."""
+
 
 def list_files(path: Path | str) -> Listing:
     """Return the files in a folder or in a zip archive, whichever it is, or below a URL.
@@ -167,9 +170,9 @@ def _is_folder(path: Path, expected: str) -> bool:
     return is_folder
 
 
-def _walk(root: Path) -> dict[_Kind, list[tuple[str, Path]]]:
+def _walk(root: Path) -> dict[_Kind, list[tuple[str, str]]]:
     """Return the entries below a folder by kind; names are relative, POSIX, NFC."""
-    by_kind: dict[_Kind, list[tuple[str, Path]]] = {kind: [] for kind in get_args(_Kind)}
+    by_kind: dict[_Kind, list[tuple[str, str]]] = {kind: [] for kind in get_args(_Kind)}
     waiting = [("", root)]
     while waiting:
         prefix, folder = waiting.pop()
@@ -178,7 +181,7 @@ def _walk(root: Path) -> dict[_Kind, list[tuple[str, Path]]]:
             kind = _kind(entry)
             if kind == "special" and is_audio(name):
                 kind = "file"
-            by_kind[kind].append((name, Path(entry.path)))
+            by_kind[kind].append((name, entry.path.removeprefix(_HERE)))
             if kind == "folder":
                 waiting.append((f"{name}/", Path(entry.path)))
     return by_kind
@@ -210,7 +213,7 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
-def _check_utf8(files: Iterable[Path]) -> None:
+def _check_utf8(files: Iterable[str]) -> None:
     bad = sorted(file for file in files if not is_utf8(os.fsencode(file)))
     if bad:
         names = count(len(bad), "file name is", "file names are")
@@ -220,8 +223,8 @@ def _check_utf8(files: Iterable[Path]) -> None:
         )
 
 
-def _notes(by_kind: dict[_Kind, list[tuple[str, Path]]], links: str) -> list[str]:
+def _notes(by_kind: dict[_Kind, list[tuple[str, str]]], links: str) -> list[str]:
     special = sorted(name for name, _ in by_kind["special"])
-    hidden = [f"{name}/" if path.is_dir() else name for name, path in by_kind["hidden"]]
+    hidden = [f"{name}/" if Path(path).is_dir() else name for name, path in by_kind["hidden"]]
     kinds = ("entry that is neither file nor folder", "entries that are neither file nor folder")
     return [*ignored_note(sorted(hidden)), *filter(None, [links]), *ignored(special, *kinds)]

@@ -8,11 +8,12 @@ is a published split (`train/dog/a.wav`), or the match of a regular expression. 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -217,7 +218,7 @@ def full_path(path: Path) -> Path:
 
 
 def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
+    return posixpath.splitext(path)[1].lower()
 
 
 def _no_audio(name: str, others: Sequence[str]) -> DatasetError:
