@@ -79,7 +79,7 @@ def test_the_noise_floor_is_the_quantile_of_numpy() -> None:
 
 
 def test_a_batch_gives_what_each_clip_gives_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audioclf.audit.shortcuts.facts._TOGETHER", 9000)
+    monkeypatch.setattr("audioclf.dsp.blocks._TOGETHER", 9000)
     ys = [noise(seconds).astype(np.float32) for seconds in (0.01, 0.4, 0.8, 0.3, 2.0, 0.06)]
     for one, many in zip(ys, AuditFacts().extract_many(ys, SR), strict=True):
         assert np.array_equal(AuditFacts().extract(one, SR), many)

@@ -11,18 +11,21 @@ takes one short transform, however long the clip is.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pooling import Flatten, Pooling
+from audioclf.dsp.blocks import in_rows, row_sums, table_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Codes = NDArray[np.intp]
     Matrix = NDArray[np.float32]
     Spectra = NDArray[np.complex64]
 
@@ -44,6 +47,9 @@ LONGEST_SECONDS = 60.0
 WIDTH = N_EXACT + 2 * N_LINES
 """Columns of a print."""
 
+_ZERO = np.float32(0.0)
+"""The sum of -0.0 and this is 0.0."""
+
 
 class Fingerprint(Featurizer):
     """The print of a clip as a matrix with one row [shape=(1, WIDTH)], float32."""
@@ -59,12 +65,7 @@ class Fingerprint(Featurizer):
 
     def extract_many(self, ys: Sequence[Matrix], sr: int) -> list[Matrix]:
         """Return the print of each clip [shape=(1, WIDTH)], float32."""
-        if not ys:
-            return []
-        prints = np.empty((len(ys), 1, WIDTH), dtype=np.float32)
-        prints[:, 0, :N_EXACT] = [_exact(y) for y in ys]
-        prints[:, 0, N_EXACT:] = _robust(ys, sr).view(np.float32)
-        return list(prints)
+        return list(table_of(ys, WIDTH, partial(_prints, sr=sr))[:, None, :])
 
 
 def exact_part(prints: Matrix) -> Matrix:
@@ -77,20 +78,40 @@ def robust_part(prints: Matrix) -> Spectra:
     return np.ascontiguousarray(prints[:, N_EXACT:], dtype=np.float32).view(np.complex64)
 
 
-def _exact(y: Matrix) -> Matrix:
-    digest = hashlib.sha256(np.add(y, np.float32(0.0), dtype="<f4").data).digest()  # no -0.0
-    return np.frombuffer(digest, dtype=">u2").astype(np.float32)
+def _prints(ys: Sequence[Matrix], sr: int) -> Matrix:
+    """Return the prints of some clips of ascending lengths [shape=(n, WIDTH)]."""
+    period, most = max(2, round(sr / SPACING_HZ)), round(LONGEST_SECONDS * sr)
+    beginnings = [y[:most] for y in ys]
+    lengths = [len(y) for y in beginnings]
+    rows = in_rows(beginnings, period)
+    counts = -(-np.array(lengths) // period)
+    rows += _ZERO
+    samples = rows.astype("<f4", copy=False).reshape(-1)
+    starts = (np.cumsum(counts) - counts) * period
+    digests = [
+        sha256((samples[at : at + n] if n == len(y) else y.astype("<f4") + _ZERO).data)
+        for y, at, n in zip(ys, starts.tolist(), lengths, strict=True)
+    ]
+    prints = np.empty((len(ys), WIDTH), dtype=np.float32)
+    exact = np.frombuffer(b"".join(digest.digest() for digest in digests), dtype=">u2")
+    prints[:, :N_EXACT] = exact.reshape(-1, N_EXACT)
+    prints[:, N_EXACT:] = _robust(row_sums(rows, counts), np.array(lengths), sr).view(np.float32)
+    return prints
 
 
-def _robust(ys: Sequence[Matrix], sr: int) -> Spectra:
-    """Return the spectrum of the beginning of each clip [shape=(n, N_LINES)], of norm 1 or 0."""
+def _robust(folded: Matrix, n_samples: Codes, sr: int) -> Spectra:
+    """Return the spectrum of each clip [shape=(n, N_LINES)], of norm 1 or 0.
+
+    `folded` [shape=(n, period)] are the sums of all its parts of a length.
+    """
     from scipy import fft
 
-    period = max(2, round(sr / SPACING_HZ))
-    every = fft.rfft(np.stack([_folded(y[: round(LONGEST_SECONDS * sr)], period) for y in ys]))
+    period = folded.shape[1]
+    _center(folded, n_samples)
+    every = fft.rfft(folded)
     first = int(np.ceil(LOW_HZ * period / sr))
     last = int(min(HIGH_HZ, 0.45 * sr) * period / sr)
-    spectra = np.zeros((len(ys), N_LINES), dtype=np.complex64)
+    spectra = np.zeros((len(folded), N_LINES), dtype=np.complex64)
     inside = every[:, first : min(first + N_LINES, last + 1)]
     spectra[:, : inside.shape[1]] = inside
     norms, all_norms = (np.linalg.norm(each, axis=1) for each in (spectra, every))
@@ -99,12 +120,10 @@ def _robust(ys: Sequence[Matrix], sr: int) -> Spectra:
     return spectra
 
 
-def _folded(y: Matrix, period: int) -> Matrix:
-    """Return the sum of all parts of a length, without the mean of the samples."""
-    whole = len(y) // period * period
-    folded: Matrix = y[:whole].reshape(-1, period).sum(axis=0)
-    folded[: len(y) - whole] += y[whole:]
-    mean = float(folded.sum()) / len(y)
-    folded -= mean * (len(y) // period)
-    folded[: len(y) - whole] -= mean
-    return folded
+def _center(folded: Matrix, n_samples: Codes) -> None:
+    """Take the mean of the samples from each sum, as often as there are samples in it."""
+    times, n_more = np.divmod(n_samples, folded.shape[1])
+    means = folded.sum(axis=1).astype(np.float64) / n_samples
+    folded -= (means * times).astype(np.float32)[:, None]
+    has_more = np.arange(folded.shape[1]) < n_more[:, None]
+    np.subtract(folded, means.astype(np.float32)[:, None], out=folded, where=has_more)

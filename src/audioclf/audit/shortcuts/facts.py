@@ -15,19 +15,21 @@ hum, and only where noise does not end it early: see `RANGE_DB`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from posixpath import splitext
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from audioclf.audit.inputs import Codes, FileFormat, Floats
 from audioclf.audit.remembered import Remember, computed
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pooling import Flatten, Pooling
 from audioclf.dataset.sources import AudioSource, RemoteSource, ZipSource
+from audioclf.dsp.blocks import in_rows, row_sums, table_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +62,6 @@ _LOUD_DB = 20.0
 """Largest distance of the start of a decay from the loudest frame."""
 
 _FRAME = 512
-_TOGETHER = 1 << 17
 _WINDOW = np.hanning(_FRAME).astype(np.float32)
 _EDGE = 256
 _SPECTRA = 48
@@ -114,56 +115,46 @@ class AuditFacts(Featurizer):
 
     def extract_many(self, ys: Sequence[Waveform], sr: int) -> list[Waveform]:
         """Return the facts of each clip [shape=(n_facts, 1)], float32, finite."""
-        tables = [_table(part, sr) for part in _parts(ys)]
-        return [row[:, None] for table in tables for row in table]
-
-
-def _parts(ys: Sequence[Waveform]) -> Iterator[Sequence[Waveform]]:
-    """Yield clips that are examined together: so few that they stay in the processor's cache."""
-    start = n_samples = 0
-    for stop, y in enumerate(ys):
-        if n_samples + len(y) > _TOGETHER and stop > start:
-            yield ys[start:stop]
-            start, n_samples = stop, 0
-        n_samples += len(y)
-    yield ys[start:]
+        return list(table_of(ys, len(FACTS), partial(_table, sr=sr))[:, :, None])
 
 
 def _table(ys: Sequence[Waveform], sr: int) -> Waveform:
     """Return the facts of some clips [shape=(n_clips, n_facts)], float32."""
-    if not ys:
-        return np.empty((0, len(FACTS)), dtype=np.float32)
     n_samples = np.array([len(y) for y in ys])
-    ends = np.cumsum(-(-n_samples // _FRAME))
-    starts = np.concatenate([[0], ends[:-1]])
-    padded = np.zeros(ends[-1] * _FRAME, dtype=np.float32)
-    for start, y in zip((starts * _FRAME).tolist(), ys, strict=True):
-        padded[start : start + len(y)] = y
-    frames = padded.reshape(-1, _FRAME)
+    counts = -(-n_samples // _FRAME)
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    begins = starts * _FRAME
+    frames = in_rows(ys, _FRAME)
+    samples = frames.reshape(-1)
     powers = np.einsum("ij,ij->i", frames, frames)
-    peak = np.maximum.reduceat(np.abs(frames).max(axis=1), starts)
+    sums = frames.sum(axis=1, dtype=np.float64)
     energy = np.add.reduceat(powers, starts, dtype=np.float64)
-    total = np.add.reduceat(frames.sum(axis=1, dtype=np.float64), starts)
     powers /= _FRAME
-    powers[ends - 1] *= _FRAME / (n_samples - (ends - 1 - starts) * _FRAME)
+    powers[ends - 1] *= _FRAME / (n_samples - (counts - 1) * _FRAME)
     levels = np.sqrt(powers)
     lead, tail = _silence(levels, starts, ends, n_samples)
-    steps = np.diff(padded)
-    still = np.abs(steps) < _FLAT
-    places = list(zip((starts * _FRAME).tolist(), n_samples.tolist(), strict=True))
+    is_sound = samples != 0.0
+    work = np.abs(samples)
+    peak = np.maximum.reduceat(work, begins)
+    steps = np.subtract(samples[1:], samples[:-1], out=work[1:])
+    decays = _decays(steps, begins, n_samples, sr)
+    still = np.abs(steps, out=steps) < _FLAT
+    edges = np.where(n_samples >= 8 * _EDGE, _EDGE, 0)  # where resampling adds ringing
+    n_inside = n_samples - 1 - 2 * edges
     values = {
         "peak_db": _db(peak),
         "level_db": _db(np.sqrt(energy / n_samples)),
-        "dc_offset": total / n_samples,
+        "dc_offset": np.add.reduceat(sums, starts) / n_samples,
         "clipped": [
-            np.count_nonzero(np.abs(y) >= FULL_SCALE) / len(y) if top >= FULL_SCALE else 0.0
-            for y, top in zip(ys, peak, strict=True)
+            np.count_nonzero(np.abs(y) >= FULL_SCALE) / len(y) if is_high else 0.0
+            for y, is_high in zip(ys, (peak >= FULL_SCALE).tolist(), strict=True)
         ],
         "noise_floor_db": _db(_tenths(levels, starts, ends)),
-        "bandwidth_hz": _bandwidths(frames, starts, ends, sr),
-        "decay_s": _decays(steps, starts * _FRAME, n_samples, sr),
-        "zeros": [1.0 - np.count_nonzero(y) / len(y) for y in ys],
-        "flat": [_share(still[_inside(start, n)]) for start, n in places],
+        "bandwidth_hz": _bandwidths(frames, sums, starts, counts, sr),
+        "decay_s": decays,
+        "zeros": 1.0 - _counts(is_sound, begins, n_samples) / n_samples,
+        "flat": _counts(still, begins + edges, n_inside) / np.maximum(n_inside, 1),
         "duration_s": n_samples / sr,
         "lead_s": lead / sr,
         "tail_s": tail / sr,
@@ -177,26 +168,35 @@ def _db(amplitudes: NDArray[np.floating[Any]]) -> Floats:
     return np.maximum(decibels, FLOOR_DB)
 
 
-def _share(mask: NDArray[np.bool_]) -> float:
-    return np.count_nonzero(mask) / len(mask) if len(mask) else 0.0
+def _counts(mask: NDArray[np.bool_], starts: Codes, sizes: Codes) -> Codes:
+    """Return how many are true from each start on."""
+    places = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
+    return np.array([np.count_nonzero(mask[start:stop]) for start, stop in places])
 
 
-def _inside(start: int, n_samples: int) -> slice:
-    """Return the steps within a clip, without its edges, where resampling adds ringing."""
-    edge = _EDGE if n_samples >= 8 * _EDGE else 0
-    return slice(start + edge, start + n_samples - edge - 1)
-
-
-def _tenths(levels: Waveform, starts: Codes, ends: Codes) -> Waveform:
-    """Return the 10th percentile of the levels of each clip, as `np.quantile` does."""
-    of_clip = np.repeat(np.arange(len(starts)), ends - starts)
-    ordered = levels[np.lexsort((levels, of_clip))]
-    place = 0.1 * (ends - starts - 1)
-    low = place.astype(np.intp)
-    below = ordered[starts + low]
-    above = ordered[np.minimum(starts + low + 1, ends - 1)]
-    tenths: Waveform = below + (above - below) * (place - low).astype(np.float32)
+def _tenths(values: Waveform, starts: Codes, ends: Codes) -> Waveform:
+    """Return the 10th percentile of the values of each clip, as `np.quantile` does."""
+    below, above, share = _around_tenth(values, starts, ends)
+    tenths: Waveform = below + (above - below) * share
     return tenths
+
+
+def _around_tenth(
+    values: Waveform, starts: Codes, ends: Codes
+) -> tuple[Waveform, Waveform, Waveform]:
+    """Return the values of each clip below and above its 10th percentile, and the place between.
+
+    Values of at least 0 are ordered as their bits are: those of all clips are sorted at once.
+    """
+    counts = ends - starts
+    keys = np.repeat(np.arange(len(starts), dtype=np.uint64) << np.uint64(32), counts)
+    keys |= values.view(np.uint32)
+    keys.sort()
+    ordered = keys.astype(np.uint32).view(np.float32)
+    place = 0.1 * (counts - 1)
+    low = place.astype(np.intp)
+    above = ordered[np.minimum(starts + low + 1, ends - 1)]
+    return ordered[starts + low], above, (place - low).astype(np.float32)
 
 
 def _silence(levels: Waveform, starts: Codes, ends: Codes, n_samples: Codes) -> tuple[Codes, Codes]:
@@ -208,29 +208,41 @@ def _silence(levels: Waveform, starts: Codes, ends: Codes, n_samples: Codes) -> 
     return first * _FRAME, np.maximum(0, n_samples - (last + 1) * _FRAME)
 
 
-def _bandwidths(frames: Waveform, starts: Codes, ends: Codes, sr: int) -> Waveform:
+def _bandwidths(frames: Waveform, sums: Floats, starts: Codes, counts: Codes, sr: int) -> Waveform:
     """Return the highest frequency of each clip with energy; 0 for silence.
 
     The last of several frames is left out, since the edge of its padding has all frequencies.
+    `sums` are those of the frames.
     """
     from scipy import fft
 
-    counts = np.maximum(1, ends - starts - 1)
-    spaced = [_spaced(count) for count in counts.tolist()]
-    chosen = frames[np.concatenate(spaced) + np.repeat(starts, [len(each) for each in spaced])]
-    chosen -= chosen.mean(axis=1, keepdims=True)  # a constant offset is no sound
-    chosen *= _WINDOW
-    spectra = fft.rfft(chosen, overwrite_x=True)
+    chosen, n_chosen = _spaced(np.maximum(1, counts - 1))
+    chosen += np.repeat(starts, n_chosen)
+    means = (sums[chosen] / _FRAME).astype(np.float32)[:, None]
+    block = frames[chosen]
+    block -= means  # a constant offset is no sound
+    block *= _WINDOW
+    spectra = fft.rfft(block, overwrite_x=True)
     power = np.square(spectra.real)
     power += np.square(spectra.imag)
-    n_chosen = np.minimum(counts, _SPECTRA)
-    power = np.add.reduceat(power, np.cumsum(n_chosen) - n_chosen, axis=0)
+    power = row_sums(power, n_chosen)
     greatest = power.max(axis=1, keepdims=True)
     strong = power >= greatest * 10.0 ** (-BANDWIDTH_DB / 10.0)
     highest = power.shape[1] - 1 - strong[:, ::-1].argmax(axis=1)
     hertz: Waveform = np.minimum(sr / 2.0, (highest + 0.5) * sr / _FRAME)
     hertz[greatest[:, 0] < n_chosen * (_FRAME / 4 * _FLAT) ** 2] = 0.0
     return hertz
+
+
+def _spaced(counts: Codes) -> tuple[Codes, Codes]:
+    """Return positions in each clip of so many frames, evenly spaced, and their numbers."""
+    numbers = np.minimum(counts, _SPECTRA)
+    ends = np.cumsum(numbers)
+    ranks = np.arange(ends[-1]) - np.repeat(ends - numbers, numbers)
+    steps = (counts - 1) / np.maximum(numbers - 1, 1)
+    places = (ranks * np.repeat(steps, numbers)).astype(np.intp)
+    places[ends - 1] = counts - 1  # not one less by rounding
+    return places, numbers
 
 
 def _decays(steps: Waveform, starts: Codes, n_samples: Codes, sr: int) -> Floats:
@@ -248,27 +260,28 @@ def _decays(steps: Waveform, starts: Codes, n_samples: Codes, sr: int) -> Floats
     counts = counts[long]
     ends = np.cumsum(counts)
     begins = ends - counts
-    powers = np.empty(ends[-1], dtype=np.float32)
-    for start, begin, end in np.stack([starts[long], begins, ends], axis=1).tolist():
-        frames = steps[start : start + (end - begin) * size].reshape(-1, size)
-        np.einsum("ij,ij->i", frames, frames, out=powers[begin:end])
-    quiet = np.float32(size * np.float32(_FLAT**2))
-    levels: Waveform = np.float32(10.0) * np.log10(np.maximum(powers, quiet))
+    places = np.arange(ends[-1]) * size + np.repeat(starts[long] - begins * size, counts)
+    frames = sliding_window_view(steps, size)[places]
+    powers = np.einsum("ij,ij->i", frames, frames)
+    np.maximum(powers, np.float32(size * np.float32(_FLAT**2)), out=powers)
+    levels = _power_db(powers)
+    below, above, share = _around_tenth(powers, begins, ends)
+    below, above = _power_db(below), _power_db(above)
     loudest = np.maximum.reduceat(levels, begins)
     slopes = np.zeros(len(levels))
     slopes[: 1 - len(_SLOPE)] = np.convolve(levels, _SLOPE, "valid")
     slopes[levels <= np.repeat(loudest, counts) - _LOUD_DB] = 0.0
-    for place in range(1, len(_SLOPE)):
-        slopes[ends - place] = 0.0
+    slopes[ends[:, None] - np.arange(1, len(_SLOPE))] = 0.0
     falls = np.maximum(0.0, -np.minimum.reduceat(slopes, begins))
-    measured = (loudest - _tenths(levels, begins, ends) >= RANGE_DB) & (falls > 0.0)
+    in_range = loudest - (below + (above - below) * share) >= RANGE_DB
+    measured = in_range & (falls > 0.0)
     decays[long[measured]] = 60.0 * size / sr / falls[measured]
     return decays
 
 
-@lru_cache(maxsize=256)
-def _spaced(n_frames: int) -> Codes:
-    return np.linspace(0, n_frames - 1, min(n_frames, _SPECTRA)).astype(np.intp)
+def _power_db(powers: Waveform) -> Waveform:
+    levels: Waveform = np.float32(10.0) * np.log10(powers)
+    return levels
 
 
 FORMAT_FACTS = ("container", "subtype", "sr", "channels", "suffix", "chunks")
