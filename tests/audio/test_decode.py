@@ -195,11 +195,20 @@ def test_length_of_the_waveform_and_of_the_file_are_told_apart() -> None:
 
 
 INFOS = {
-    "wav": (wav(), AudioInfo("WAV", "PCM_16", 16_000, 1, 4000)),
-    "24 bits": (encoded("WAV", "PCM_24", noise(9, 2)), AudioInfo("WAV", "PCM_24", 16_000, 2, 9)),
-    "u-law": (encoded("WAV", "ULAW", noise(9)), AudioInfo("WAV", "ULAW", 16_000, 1, 9)),
-    "rf64": (encoded("RF64", "FLOAT", noise(9)), AudioInfo("RF64", "FLOAT", 16_000, 1, 9)),
-    "empty": (wav(b""), AudioInfo("WAV", "PCM_16", 16_000, 1, 0)),
+    "wav": (wav(), AudioInfo("WAV", "PCM_16", 16_000, 1, 4000, (), "fmt data")),
+    "24 bits": (
+        encoded("WAV", "PCM_24", noise(9, 2)),
+        AudioInfo("WAV", "PCM_24", 16_000, 2, 9, (), "fmt data"),
+    ),
+    "u-law": (
+        encoded("WAV", "ULAW", noise(9)),
+        AudioInfo("WAV", "ULAW", 16_000, 1, 9, (), "fmt fact data"),
+    ),
+    "rf64": (
+        encoded("RF64", "FLOAT", noise(9)),
+        AudioInfo("RF64", "FLOAT", 16_000, 1, 9, (), "ds64 fmt data"),
+    ),
+    "empty": (wav(b""), AudioInfo("WAV", "PCM_16", 16_000, 1, 0, (), "fmt data")),
     "flac": (
         encoded("FLAC", "PCM_24"),
         AudioInfo("FLAC", "PCM_24", 16_000, 1, 4000, ("FLAC data in a file named .wav",)),

@@ -43,10 +43,18 @@ def layout(data: bytes) -> PcmLayout:
 
 def test_the_header_tells_where_the_samples_are() -> None:
     data = wav(AUDIO)
-    assert header(data) == WavHeader(16_000, 1, PcmLayout("PCM_16", 16_000, 1, 44, 100))
+    pcm = PcmLayout("PCM_16", 16_000, 1, 44, 100)
+    assert header(data) == WavHeader(16_000, 1, pcm, chunks="fmt data")
 
 
 LIST = chunk(b"LIST", b"INFO1234")
+
+
+def test_the_chunks_are_listed_in_order_up_to_64() -> None:
+    data = riff(LIST, LIST, fmt(), chunk(b"data", AUDIO), *[LIST] * 99)
+    assert header(data).chunks.split() == ["LIST", "LIST", "fmt", "data", *["LIST"] * 60]
+
+
 ACCEPTED = {
     "chunks around the audio": riff(LIST, fmt(), LIST, chunk(b"data", AUDIO), LIST),
     "an odd chunk": riff(fmt(), chunk(b"LIST", b"odd"), chunk(b"data", AUDIO)),
@@ -235,16 +243,16 @@ def test_as_many_chunks_as_the_limit_are_accepted() -> None:
 
 
 def test_aiff_may_begin_with_its_audio() -> None:
-    aiff(SOUND, COMMON)
+    assert aiff(SOUND, COMMON) == "SSND COMM"
 
 
 SOUND = chunk(b"SSND", bytes(20), order=">")
 COMMON = chunk(b"COMM", bytes(18), order=">")
 
 
-def aiff(*chunks: bytes) -> None:
+def aiff(*chunks: bytes) -> str:
     data = riff(*chunks, magic=b"FORM", form=b"AIFF", order=">")
-    check_aiff(io.BytesIO(data), len(data), "clip.aiff", DEFAULT_LIMITS)
+    return check_aiff(io.BytesIO(data), len(data), "clip.aiff", DEFAULT_LIMITS)
 
 
 def test_aiff_whose_audio_goes_on_to_the_end_is_accepted() -> None:

@@ -1,7 +1,5 @@
 """Facts of clips: finite, in their units, and what they say they are."""
 
-import io
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +11,15 @@ from audioclf.audio.settings import AudioConfig
 from audioclf.audit import FACTS as FACTS_TABLE
 from audioclf.audit import with_tables
 from audioclf.audit.inputs import FileFormat
-from audioclf.audit.remembered import remembered_in
 from audioclf.audit.shortcuts.facts import (
     COLUMN,
     FACTS,
     FLOOR_DB,
     AuditFacts,
     _tenths,
-    chunk_ids,
-    read_formats,
+    file_formats,
 )
-from audioclf.builtin.loaders.class_folders import ZipDataset
+from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.features.extraction import extract
 from tests.audit.make import extracted
 from tests.conftest import tone, write_wav, zip_folder
@@ -146,7 +142,7 @@ def test_formats_hold_what_the_header_says(tmp_path: Path) -> None:
     write_wav(tmp_path / "s" / "a" / "x.wav", y)
     write_wav(tmp_path / "s" / "b" / "y.WAV", np.column_stack([y, y]), 16000, "PCM_24")
     soundfile.write(tmp_path / "s" / "b" / "z.flac", y, SR)
-    found = read_formats(extracted(tmp_path / "s").ledger)
+    found = file_formats(extracted(tmp_path / "s").ledger)
     assert found["a/x.wav"] == FileFormat("WAV", "PCM_16", SR, 1, ".wav", "fmt data")
     stereo = found["b/y.WAV"]
     assert (stereo.subtype, stereo.sr, stereo.channels) == ("PCM_24", 16000, 2)
@@ -157,41 +153,13 @@ def test_formats_hold_what_the_header_says(tmp_path: Path) -> None:
 def test_formats_of_zip_members_are_those_of_the_files(sounds: Path, tmp_path: Path) -> None:
     zipped = ZipDataset(path=zip_folder(sounds, tmp_path / "again.zip")).load()
     ledger = extract(zipped, AudioConfig(sr=SR), {"": AuditFacts()}).ledger
-    assert read_formats(ledger) == read_formats(extracted(sounds).ledger)
+    assert file_formats(ledger) == file_formats(extracted(sounds).ledger)
 
 
-def test_formats_in_the_cache_are_found_where_the_files_are_now(
-    sounds: Path, tmp_path: Path
-) -> None:
-    read = []
-    for place in ("before", "after"):
-        shutil.copytree(sounds, tmp_path / place)
-        with remembered_in(tmp_path / "cache", AudioConfig(sr=SR)) as remember:
-            read.append(read_formats(extracted(tmp_path / place).ledger, remember))
-    assert read[0] == read[1] == read_formats(extracted(sounds).ledger)
-
-
-def riff(*chunks: tuple[bytes, bytes], order: str = "little") -> io.BytesIO:
-    head = b"RIFF" if order == "little" else b"RIFX"
-    body = b"".join(
-        name + len(data).to_bytes(4, order) + data + b"\0" * (len(data) % 2)  # type: ignore[arg-type]
-        for name, data in chunks
-    )
-    return io.BytesIO(head + b"\0\0\0\0WAVE" + body)
-
-
-@pytest.mark.parametrize("order", ["little", "big"])
-def test_chunks_are_listed_in_order(order: str) -> None:
-    stream = riff((b"fmt ", b"1234"), (b"LIST", b"odd"), (b"data", b""), order=order)
-    assert chunk_ids(stream) == ("fmt", "LIST", "data")
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"RIFF", b"fLaC" + b"x" * 40, b"RIFF....WAVE\0\1\2\3...."]
-)
-def test_a_file_without_chunks_has_none(content: bytes) -> None:
-    assert chunk_ids(io.BytesIO(content)) == ()
-
-
-def test_a_file_of_nothing_but_chunks_ends() -> None:
-    assert len(chunk_ids(riff(*[(b"junk", b"")] * 500))) == 64
+def test_formats_out_of_the_cache_are_those_of_the_files(sounds: Path, tmp_path: Path) -> None:
+    featurizers, origins = with_tables({}, {})
+    dataset, audio = FolderDataset(path=sounds).load(), AudioConfig(sr=SR)
+    for _ in range(2):
+        found = extract(dataset, audio, featurizers, cache_folder=tmp_path, origins=origins)
+        assert file_formats(found.ledger) == file_formats(extracted(sounds).ledger)
+    assert found.cache.written == 0

@@ -9,7 +9,7 @@ import pytest
 from audioclf.audit.findings import Audit
 from audioclf.audit.inputs import AuditInput, FileFormat
 from audioclf.audit.shortcuts import MAX_FOLDS, NAMES, audit_shortcuts, few_folds, probe
-from audioclf.audit.shortcuts.facts import COLUMN, read_formats
+from audioclf.audit.shortcuts.facts import COLUMN, file_formats
 from audioclf.audit.shortcuts.formats import formats_by_class
 from audioclf.audit.shortcuts.probe import Column, ShortcutProbe, row_of_class
 from audioclf.dataset.dataset import Clip, Dataset
@@ -290,7 +290,7 @@ def test_real_files_of_two_formats_give_the_class_away(tmp_path: Path) -> None:
         write_wav(tmp_path / "s" / "a" / f"{index}.wav", y)
         write_wav(tmp_path / "s" / "b" / f"{index}.wav", np.column_stack([y, y]), subtype="PCM_24")
     extraction = extracted(tmp_path / "s")
-    dataset, formats = extraction.dataset, read_formats(extraction.ledger)
+    dataset, formats = extraction.dataset, file_formats(extraction.ledger)
     found = audit_shortcuts(
         AuditInput(
             dataset, splits=folds_of(dataset, 4), facts=extraction.matrices[""], formats=formats

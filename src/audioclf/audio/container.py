@@ -52,7 +52,8 @@ class Container:
 
     `kind` is "WAV", "RF64", "W64", "FLAC", "OGG", "AIFF" or "MP3"; the format begins at byte
     `start`, after an ID3 tag, and the file ends at byte `size`. `pcm` is given if no decoder is
-    needed; `warnings` are oddities that are no reason to refuse the file.
+    needed; `warnings` are oddities that are no reason to refuse the file; `chunks` are those of a
+    WAV or AIFF file.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Container:
     pages: OggPages | None = None
     decoder: Decoder | None = None
     codec: str = ""
+    chunks: str = ""
 
 
 def check_container(stream: BinaryIO, name: str, limits: Limits) -> Container:
@@ -157,12 +159,19 @@ def _check(container: Container, stream: BinaryIO, name: str, limits: Limits) ->
     if kind in {"WAV", "RF64"}:
         header = check_wav(stream, size, name, limits)
         check_format(header.sr, header.channels, name, limits)
-        warnings = container.warnings
-        return Container(kind, start, size, header.pcm, warnings, codec=header.codec)
+        return Container(
+            kind,
+            start,
+            size,
+            header.pcm,
+            container.warnings,
+            codec=header.codec,
+            chunks=header.chunks,
+        )
     if kind == "W64":
         check_w64(stream, size, name)
     elif kind == "AIFF":
-        check_aiff(stream, size, name, limits)
+        return replace(container, chunks=check_aiff(stream, size, name, limits))
     elif kind == "OGG":
         pages = check_ogg(stream, size, name)
         cut = () if pages is None or pages.ended else (_NO_END,)

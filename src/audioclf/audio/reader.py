@@ -47,6 +47,8 @@ class AudioInfo:
         Samples of each channel.
     warnings : tuple of str
         Oddities that are no reason to refuse the file.
+    chunks : str
+        Identifiers of the chunks of a WAV or AIFF file, in order, with spaces between.
     """
 
     container: str
@@ -55,6 +57,7 @@ class AudioInfo:
     channels: int
     frames: int
     warnings: tuple[str, ...] = ()
+    chunks: str = ""
 
     __reduce__ = by_fields
 
@@ -105,7 +108,7 @@ class _PcmReader:
     def __init__(self, stream: BinaryIO, container: Container, layout: PcmLayout) -> None:
         subtype = layout.subtype.removesuffix("_LOW")
         facts = (subtype, layout.sr, layout.channels, layout.frames)
-        self.info = AudioInfo(container.kind, *facts, container.warnings)
+        self.info = AudioInfo(container.kind, *facts, container.warnings, container.chunks)
         self._stream = stream
         self._layout = layout
 
@@ -127,7 +130,7 @@ class _SoundFileReader:
         self._begin(self._whole(stream, container))
         file = self._file
         facts = (file.subtype, file.samplerate, file.channels, file.frames)
-        self.info = AudioInfo(container.kind, *facts, container.warnings)
+        self.info = AudioInfo(container.kind, *facts, container.warnings, container.chunks)
 
     def close(self) -> None:
         self._file.close()

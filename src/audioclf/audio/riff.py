@@ -8,7 +8,7 @@ could not seek back to fill in, a missing pad byte, anything after the audio.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -19,6 +19,7 @@ from audioclf.base.errors import DecodeError
 from audioclf.base.limits import DEFAULT_LIMITS, Limits, raised_by
 
 _FIRST_CHUNK = 12
+_NAMED = 64
 _IN_DS64 = 0xFFFFFFFF
 _TO_THE_END = frozenset({0xFFFFFFFF, 0x7FFFF000})
 """Sizes that ffmpeg and SoX write when they cannot seek back: the audio goes on to the end."""
@@ -65,12 +66,16 @@ _CODECS = {
 
 @dataclass(frozen=True, slots=True)
 class WavHeader:
-    """Sample rate in Hz, channels, where the samples are if `pcm` reads their kind, and codec."""
+    """Sample rate in Hz, channels, where the samples are if `pcm` reads their kind, and codec.
+
+    `chunks` are the identifiers of at most 64 chunks, in order, with spaces between.
+    """
 
     sr: int
     channels: int
     pcm: PcmLayout | None
     codec: str = "PCM"
+    chunks: str = ""
 
 
 def check_wav(stream: BinaryIO, size: int, name: str, limits: Limits) -> WavHeader:
@@ -82,7 +87,8 @@ def check_wav(stream: BinaryIO, size: int, name: str, limits: Limits) -> WavHead
     file = _File(stream, size, name, limits, "<")
     if file.bytes_at(0, 4) == b"RIFX":
         file = _File(stream, size, name, limits, ">")
-    head = _up_to_data(file)
+    chunks = _up_to_data(file)
+    head = {chunk.id: chunk for chunk in chunks}
     fmt, data = head.get(b"fmt "), head.get(b"data")
     if data is None:
         raise file.error("no 'data' chunk, so no audio")
@@ -92,25 +98,27 @@ def check_wav(stream: BinaryIO, size: int, name: str, limits: Limits) -> WavHead
     for chunk in file.chunks(file.after(data.start + length, length)):
         if chunk.id == b"data":
             raise file.error("two 'data' chunks, where a WAV file has one")
-    return _header(file, fmt, data.start, length)
+        chunks.append(chunk)
+    return _header(file, fmt, data.start, length, _names(chunks))
 
 
-def check_aiff(stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
-    """Check the chunks of an AIFF or AIFF-C file.
+def check_aiff(stream: BinaryIO, size: int, name: str, limits: Limits) -> str:
+    """Check the chunks of an AIFF or AIFF-C file, and return their identifiers as `WavHeader` does.
 
     It is a DecodeError if there is no `COMM` or `SSND` chunk, if there are too many chunks, or if
     the audio is shorter than the header says.
     """
     file = _File(stream, size, name, limits, ">")
-    present = set()
+    chunks = []
     for chunk in file.chunks(_FIRST_CHUNK):
-        present.add(chunk.id)
+        chunks.append(chunk)
         held = size - chunk.start
         if chunk.id == b"SSND" and not _means_to_the_end(chunk.size, held, chunk.start):
             _check_held(file, chunk.size, held)
     for ident in (b"SSND", b"COMM"):
-        if ident not in present:
+        if all(chunk.id != ident for chunk in chunks):
             raise file.error(f"no '{ident.decode()}' chunk, which AIFF audio needs")
+    return _names(chunks)
 
 
 def chunks_of(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -170,12 +178,16 @@ def _is_id(ident: bytes) -> bool:
     return len(ident) == 4 and all(32 <= byte < 127 for byte in ident)
 
 
-def _up_to_data(file: _File) -> dict[bytes, _Chunk]:
-    chunks: dict[bytes, _Chunk] = {}
+def _names(chunks: Sequence[_Chunk]) -> str:
+    return " ".join(chunk.id.decode("ascii").strip() for chunk in chunks[:_NAMED])
+
+
+def _up_to_data(file: _File) -> list[_Chunk]:
+    chunks: list[_Chunk] = []
     for chunk in file.chunks(_FIRST_CHUNK):
-        if chunk.id == b"fmt " and chunk.id in chunks:
+        if chunk.id == b"fmt " and any(each.id == chunk.id for each in chunks):
             raise file.error("two 'fmt ' chunks, where a WAV file has one")
-        chunks[chunk.id] = chunk
+        chunks.append(chunk)
         if chunk.id == b"data":
             break
     return chunks
@@ -228,7 +240,7 @@ def _check_held(file: _File, declared: int, held: int) -> None:
         raise file.error(f"truncated: header says {declared} bytes of audio, file holds {held}")
 
 
-def _header(file: _File, fmt: _Chunk, start: int, length: int) -> WavHeader:
+def _header(file: _File, fmt: _Chunk, start: int, length: int, chunks: str) -> WavHeader:
     body = file.bytes_at(fmt.start, min(fmt.size, _EXTENSIBLE_BYTES))
     if len(body) < _FMT_BYTES:
         raise file.error(f"'fmt ' chunk of {len(body)} bytes, where {_FMT_BYTES} are needed")
@@ -244,9 +256,9 @@ def _header(file: _File, fmt: _Chunk, start: int, length: int) -> WavHeader:
         raw = file.bytes_at(start, min(length, _ALIGNMENT_BYTES))
         subtype = _alignment_of_24_bits(raw, bits) if subtype else None
     if subtype is None or frame_bytes != channels * SAMPLE_BYTES[subtype]:
-        return WavHeader(sr, channels, None, codec)
+        return WavHeader(sr, channels, None, codec, chunks)
     pcm = PcmLayout(subtype, sr, channels, start, length // frame_bytes)
-    return WavHeader(sr, channels, pcm, codec)
+    return WavHeader(sr, channels, pcm, codec, chunks)
 
 
 def check_w64(stream: BinaryIO, size: int, name: str) -> None:

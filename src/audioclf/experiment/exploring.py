@@ -17,7 +17,7 @@ from audioclf.audit.decoding import audit_decode
 from audioclf.audit.findings import Finding
 from audioclf.audit.inputs import AuditInput
 from audioclf.audit.leakage.groups import Guess, guess_groups
-from audioclf.audit.shortcuts.facts import AuditFacts, read_formats
+from audioclf.audit.shortcuts.facts import AuditFacts, file_formats
 from audioclf.audit.shortcuts.formats import format_finding, formats_by_class
 from audioclf.base.progress import Progress, no_progress
 from audioclf.dataset.dataset import Dataset
@@ -55,7 +55,7 @@ def explore(
         )
     progress("audits", 0, 1)
     dataset, ledger = extraction.dataset, extraction.ledger
-    facts, formats = extraction.matrices[FACTS], read_formats(ledger)
+    facts, formats = extraction.matrices[FACTS], file_formats(ledger)
     has_groups = any(clip.group is not None for clip in dataset)
     guess = None if has_groups else guess_groups(dataset)
     findings = (

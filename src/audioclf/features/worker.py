@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
-_HEADER_FACTS = ("container", "subtype", "sr", "channels", "frames")
+_HEADER_FACTS = ("container", "subtype", "sr", "channels", "frames", "chunks")
 """Fields of `AudioInfo` without the warnings."""
 Frames = dict[tuple[str, int], int]  # by the name of the plan and the number of samples
 BATCH_BYTES = 32 * 2**20

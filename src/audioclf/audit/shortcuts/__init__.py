@@ -23,7 +23,7 @@ import numpy as np
 from audioclf.audit.findings import Audit, Finding, Severity
 from audioclf.audit.inputs import AuditInput, FileFormat
 from audioclf.audit.shortcuts import elsewhere
-from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS, read_formats
+from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS, file_formats
 from audioclf.audit.shortcuts.formats import format_finding, formats_by_class, words_for
 from audioclf.audit.shortcuts.per_class import OfClass, probe_classes
 from audioclf.audit.shortcuts.probe import (
@@ -61,7 +61,7 @@ def audit_shortcuts(inputs: AuditInput) -> Audit:
     """Predict the class from tables of facts, and look for formats that only one class has."""
     dataset, formats = inputs.dataset, inputs.formats
     if formats is None:
-        formats = read_formats(inputs.ledger, inputs.remember)
+        formats = file_formats(inputs.ledger)
     folds, description = few_folds(inputs.splits)
     tables = dict(_tables(dataset, inputs.facts, formats))
     if dataset.is_several:

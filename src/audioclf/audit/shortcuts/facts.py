@@ -1,6 +1,6 @@
 """Facts of a clip for the audits: file format, levels, silence, duration.
 
-Facts of the file are read from its header. Facts of the waveform are a featurizer: they are
+Facts of the file are those of its header. Facts of the waveform are a featurizer: they are
 extracted with the features, from the same decoding and with the same cache.
 
 Levels are in dB relative to full scale (dBFS) and at least `FLOOR_DB`, times in s, frequencies in
@@ -14,21 +14,19 @@ hum, and only where noise does not end it early: see `RANGE_DB`.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from posixpath import splitext
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from audioclf.audit.inputs import Codes, FileFormat, Floats
-from audioclf.audit.remembered import Remember, computed
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.pooling import Flatten, Pooling
-from audioclf.dataset.sources import AudioSource, RemoteSource, ZipSource
+from audioclf.dataset.sources import recording_of
 from audioclf.dsp.blocks import in_rows, row_sums, table_of
 
 if TYPE_CHECKING:
@@ -287,71 +285,15 @@ def _power_db(powers: Waveform) -> Waveform:
 FORMAT_FACTS = ("container", "subtype", "sr", "channels", "suffix", "chunks")
 
 
-def read_formats(
-    ledger: Iterable[LedgerRow], remember: Remember = computed
-) -> dict[str, FileFormat]:
-    """Return the format of each clip that could be read; files behind a URL are not read again."""
-    clips, names, infos, files, parts = [], [], [], [], []
-    for row in ledger:
-        if row.status == "ok" and row.info is not None:
-            file: AudioSource = getattr(row.clip.source, "recording", row.clip.source)
-            clips.append(row.clip.id)
-            names.append(file.name)
-            infos.append(row.info)
-            files.append(file)
-            parts.append(f"{row.digest} {_is_near(file)}")
-
-    def read() -> list[str]:
-        distinct = dict(zip(names, files, strict=True))
-        chunks = {name: _chunks_of(file) for name, file in distinct.items()}
-        return [chunks[name] for name in names]  # without names: files may be moved
-
-    formats = map(_format, infos, names, remember("chunks", parts, read))
-    return dict(zip(clips, formats, strict=True))
+def file_formats(ledger: Iterable[LedgerRow]) -> dict[str, FileFormat]:
+    """Return the format of the file of each clip that could be read."""
+    return {
+        row.clip.id: _format(row.info, recording_of(row.clip.source).name)
+        for row in ledger
+        if row.status == "ok" and row.info is not None
+    }
 
 
-def _format(info: AudioInfo, name: str, chunks: str) -> FileFormat:
+def _format(info: AudioInfo, name: str) -> FileFormat:
     suffix = splitext(name)[1]
-    return FileFormat(info.container, info.subtype, info.sr, info.channels, suffix, chunks)
-
-
-def _is_near(file: AudioSource) -> bool:
-    in_remote_zip = isinstance(file, ZipSource) and isinstance(file.member.archive, str)
-    return not (in_remote_zip or isinstance(file, RemoteSource))
-
-
-def _chunks_of(file: AudioSource) -> str:
-    if not _is_near(file):
-        return ""
-    with file.open() as stream:
-        return " ".join(chunk_ids(stream))
-
-
-_MAX_CHUNKS = 64
-
-
-def chunk_ids(stream: BinaryIO) -> tuple[str, ...]:
-    r"""Return the ids of the chunks of a RIFF, RIFX, RF64 or FORM file, in order.
-
-    There are at most 64, without padding, each printable. Files of other formats have no chunks.
-
-    >>> import io
-    >>> chunk_ids(io.BytesIO(b"RIFF----WAVEfmt \x02\0\0\0--data\0\0\0\0"))
-    ('fmt', 'data')
-    """
-    stream.seek(0)
-    head = stream.read(12)
-    if head[:4] not in {b"RIFF", b"RIFX", b"RF64", b"FORM"}:
-        return ()
-    size_format = ">I" if head[:4] in {b"RIFX", b"FORM"} else "<I"
-    ids: list[str] = []
-    position = 12
-    while len(ids) < _MAX_CHUNKS:
-        stream.seek(position)
-        chunk = stream.read(8)
-        if len(chunk) < 8 or not all(32 <= byte < 127 for byte in chunk[:4]):
-            break
-        ids.append(chunk[:4].decode("ascii").strip())
-        (size,) = struct.unpack(size_format, chunk[4:])
-        position += 8 + size + size % 2
-    return tuple(ids)
+    return FileFormat(info.container, info.subtype, info.sr, info.channels, suffix, info.chunks)
