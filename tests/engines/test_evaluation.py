@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from itertools import count
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -142,6 +145,17 @@ def test_a_classifier_that_ends_its_process_is_named() -> None:
 
 
 def test_little_work_stays_in_this_process() -> None:
+    X, y, splits = folds([0, 1, 4])
+    (result,) = evaluate(pipelines(Told()), {"f": X}, targets_of(y), splits, seed=0, jobs=2)
+    assert pids(result) == [os.getpid()] * 3
+
+
+def test_little_work_on_a_busy_machine_stays_in_this_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hours = count(0.0, 3600.0)
+    late = SimpleNamespace(perf_counter=lambda: next(hours), process_time=time.process_time)
+    monkeypatch.setattr(cross_validation, "time", late)
     X, y, splits = folds([0, 1, 4])
     (result,) = evaluate(pipelines(Told()), {"f": X}, targets_of(y), splits, seed=0, jobs=2)
     assert pids(result) == [os.getpid()] * 3

@@ -7,6 +7,7 @@ the fold.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -187,9 +188,10 @@ def _outcomes(
         return
     is_running = processes is not None and processes.is_running
     least = WORTH_STARTED if is_running else WORTH_PROCESSES
-    started = time.perf_counter()
+    started = _clocks()
     for position, outcome in SerialEngine().map(_fit, todo, shared=work):
-        seconds = time.perf_counter() - started
+        # The clock runs on while others use the cores, and CPU time adds up over threads.
+        seconds = min(now - then for now, then in zip(_clocks(), started, strict=True))
         yield todo[position], outcome
         rest = todo[position + 1 :]
         if min(jobs, len(rest)) > 1 and seconds * len(rest) > least:
@@ -198,7 +200,12 @@ def _outcomes(
             else:
                 yield from _in_processes(work, rest, jobs)
             return
-        started = time.perf_counter()
+        started = _clocks()
+
+
+def _clocks() -> tuple[float, float]:
+    """Return the time on the clock, and the CPU time of this process and its children, in s."""
+    return time.perf_counter(), time.process_time() + sum(os.times()[2:4])
 
 
 def _in_processes(
