@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from importlib import import_module
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -18,7 +22,7 @@ from audioclf.base.errors import ClassifierError
 from audioclf.engines.base import Engine
 from audioclf.engines.local import ProcessEngine
 from audioclf.evaluation import cross_validation
-from audioclf.evaluation.cross_validation import evaluate
+from audioclf.evaluation.cross_validation import CHANGED, evaluate
 from audioclf.evaluation.results import Pipeline, PipelineResult
 from audioclf.evaluation.splits import Fold, Splits
 from audioclf.plugin import Classifier
@@ -178,3 +182,39 @@ def test_no_process_is_started_for_one_fit(monkeypatch: pytest.MonkeyPatch, n_fo
     X, y, splits = folds([0, 1][:n_folds])
     (result,) = evaluate(pipelines(Told()), {"f": X}, targets_of(y), splits, seed=0, jobs=2)
     assert pids(result) == [os.getpid()] * n_folds
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths of workers")
+def test_a_fit_by_code_that_was_changed_meanwhile_is_noted_and_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "edited_classifier.py"
+    module.write_text(
+        "from typing import Literal\n"
+        "from sklearn.dummy import DummyClassifier\n"
+        "from audioclf.plugin import Classifier\n"
+        "class Edited(Classifier):\n"
+        "    type: Literal['edited'] = 'edited'\n"
+        "    def build(self, *, random_state):\n"
+        "        return DummyClassifier()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    classifier = import_module("edited_classifier").Edited()
+    X, y, splits = folds([0, 1, 4])
+    kept = MagicMock(**{"get.return_value": {}})
+    for edit, is_kept in (("", True), ("# edited", False)):
+        with module.open("a") as stream:
+            stream.write(edit)
+        with ProcessEngine(1) as engine:
+            (result,) = evaluate(
+                pipelines(classifier),
+                {"f": X},
+                targets_of(y),
+                splits,
+                seed=0,
+                engine=engine,
+                fit_cache=kept,
+            )
+        assert all((CHANGED in fold.warnings) != is_kept for fold in result.folds)
+        assert kept.put.called == is_kept
+        kept.put.reset_mock()

@@ -42,8 +42,7 @@ def made_by(
     `own_code` are the files and folders of audioclf that matter, besides those of its own classes.
     Of foreign classes the whole package counts. `exclude` is a field that does not count.
     """
-    inside = list(_inside(value for name, value in component if name != exclude))
-    models = [component, *(part for part in inside if isinstance(part, BaseModel))]
+    inside, models = _parts(component, exclude)
     code = _code_of(_classes(models), own_code)
     files = [_file_digest(part) for part in inside if isinstance(part, Path)]
     if not origins or None in code.values() or None in files:
@@ -62,9 +61,25 @@ def made_by(
     ]
 
 
+def code_behind(component: BaseModel) -> dict[str, str | None]:
+    """Return the digests of the source code of all classes in a component, by package.
+
+    They are those of the time when this process first asked, which the process computes with.
+    """
+    return _code_of(_classes(_parts(component)[1]), ())
+
+
 def versions_of(origins: Origins, libraries: tuple[str, ...]) -> dict[str, str]:
     """Return the versions of these libraries, and of all that the plugins require."""
     return _libraries(libraries) | _requirements(origins)
+
+
+def _parts(
+    component: BaseModel, exclude: str = ""
+) -> tuple[list[BaseModel | Path], list[BaseModel]]:
+    """Return the models and paths inside a component, and the models with itself."""
+    inside = list(_inside(value for name, value in component if name != exclude))
+    return inside, [component, *(part for part in inside if isinstance(part, BaseModel))]
 
 
 def _inside(values: Iterable[object]) -> Iterator[BaseModel | Path]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from audioclf.base.errors import AudioclfError, ClassifierError
 from audioclf.base.machine import peak_memory_meter
+from audioclf.components.code_digest import code_behind
 from audioclf.components.guard import guard, recorded
 from audioclf.dataset.targets import Targets
 from audioclf.engines.base import Engine, WorkerDiedError
@@ -43,6 +44,11 @@ WORTH_PROCESSES = 5.0
 WORTH_STARTED = 0.5
 """Seconds of work above which worker processes are used that are running already."""
 
+CHANGED = (
+    "its source code has changed since it was imported, and a worker process used the new code"
+)
+"""Remark on a fit that is not kept, because its key is that of the code in this process."""
+
 
 @dataclass(frozen=True)
 class _Task:
@@ -67,6 +73,7 @@ class _Work:
     tasks: Sequence[_Task]
     matrices: Mapping[str, NDArray[np.float32]]
     targets: Targets
+    code: Mapping[str, Mapping[str, str | None]]
 
 
 _Outcome = FoldResult | AudioclfError
@@ -112,7 +119,8 @@ def evaluate(
         for pipeline in pipelines
         for number, fold in enumerate(splits.folds)
     ]
-    work = _Work(tasks, matrices, targets)
+    code = {pipeline.name: code_behind(pipeline.classifier) for pipeline in pipelines}
+    work = _Work(tasks, matrices, targets, code)
     keys = [None if fit_cache is None else _key(fit_cache, task, work) for task in tasks]
     done: dict[int, _Outcome] = {}
     if fit_cache is not None:
@@ -138,7 +146,12 @@ def evaluate(
     with contextlib.closing(outcomes):
         for index, outcome in outcomes:
             key = keys[index]
-            if fit_cache and key and isinstance(outcome, FoldResult):
+            if (
+                fit_cache
+                and key
+                and isinstance(outcome, FoldResult)
+                and CHANGED not in outcome.warnings
+            ):
                 fit_cache.put(key, outcome)
             done[index] = outcome
             advance()
@@ -222,7 +235,10 @@ def _mapped(engine: Engine, work: _Work, todo: Sequence[int]) -> _Outcomes:
 
 def _fit(index: int, work: _Work) -> FoldResult:
     task = work.tasks[index]
-    return fit_and_predict(task, work.matrices[task.pipeline.featurizer], work.targets)
+    result = fit_and_predict(task, work.matrices[task.pipeline.featurizer], work.targets)
+    code, known = code_behind(task.pipeline.classifier), work.code[task.pipeline.name]
+    is_changed = any(digest not in (None, known[name]) for name, digest in code.items())
+    return replace(result, warnings=(*result.warnings, CHANGED)) if is_changed else result
 
 
 def _checked(outcome: _Outcome, task: _Task) -> FoldResult:
