@@ -12,6 +12,7 @@ from audioclf.config.loading import load_config
 from audioclf.experiment.auditing import audit_config
 from audioclf.experiment.prepared import prepare
 from audioclf.experiment.resources import Resources
+from audioclf.features import cache
 from audioclf.plugin import Embedding
 
 
@@ -46,3 +47,12 @@ def test_a_second_audit_searches_nothing_again(
         monkeypatch.setattr(f"audioclf.audit.{name}", None)
     again = audit_config(prepared, Resources(1, cache_folder=folder), quick=True).to_data()
     assert again == first
+
+
+def test_an_audit_leaves_few_packs_in_the_cache(
+    shared_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_MOST_SMALL", 1)
+    folder = tmp_path / "cache"
+    audit_config(prepare(load_config(shared_config)), Resources(1, cache_folder=folder))
+    assert len([*folder.rglob("*.pack")]) == 1

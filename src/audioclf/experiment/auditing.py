@@ -113,6 +113,8 @@ def audit_config(
         pipeline = next(iter(pipelines), None)
         parts = config, extraction, splits, results, pipeline, cache_folder
         audits = begin_audits(*parts, fit_cache=fit_cache)()
+        if fit_cache is not None:
+            fit_cache.store.close()
     dataset = extraction.dataset
     notes = (*dataset.notes, *splits.notes, *extraction.cache.notes(), *not_audited(dataset))
     failed = len(extraction.failed)
