@@ -45,7 +45,11 @@ START = (
 
 _SECONDS_TO_END = 2.0
 _SECONDS_OF_NO_USE = 0.05
-"""Time for an import that nothing needs any more."""
+"""Time for an import that nothing needs any more.
+
+Then it is killed. Python and numba replace files of their caches whole. Only in the milliseconds
+in which matplotlib first writes its list of fonts would its lock remain, which its warning names.
+"""
 _ARROW = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Environment variable without which pyarrow, if pandas imports it, starts a thread."""
 
