@@ -58,7 +58,7 @@ metrics: [accuracy, f1_macro]
 EXTRACTION = """
 import sys, time
 from pathlib import Path
-from audioclf.audit import with_tables
+from audioclf.audit import with_table
 from audioclf.base.machine import rare_gc, single_threaded
 from audioclf.components.discovery import discover
 from audioclf.config.loading import load_config
@@ -69,7 +69,7 @@ from audioclf.experiment.run import MANY_CLIPS
 registry, cache = discover(), Path(sys.argv[3]) if sys.argv[3:] else None
 config = load_config(Path(sys.argv[1]), registry=registry)
 prepared = Prepared(config, registry, load_dataset(config, registry))
-featurizers, origins = with_tables(prepared.featurizers, prepared.origins)
+featurizers, origins = with_table(prepared.featurizers, prepared.origins)
 with Resources(int(sys.argv[2])).make_engine() as engine, rare_gc():
     if len(prepared.dataset) >= MANY_CLIPS:
         engine.begin()

@@ -1,7 +1,7 @@
 """Audits of a run: data leakage, shortcuts, bad files, doubtful labels.
 
 An audit is a function from an `AuditInput` to an `Audit`, and a row in `AUDITS`. It reads what a
-run has made anyway: ledger, folds, out-of-fold predictions, and two tables that are extracted
+run has made anyway: ledger, folds, out-of-fold predictions, and a table that is extracted
 together with the features. Only the cost of leakage takes further fits, of one pipeline.
 """
 
@@ -14,8 +14,7 @@ from typing import Any
 from audioclf.audit import decoding, labels, leakage, shortcuts
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput
-from audioclf.audit.leakage.fingerprint import Fingerprint
-from audioclf.audit.shortcuts.facts import AuditFacts
+from audioclf.audit.table import AuditTable
 from audioclf.base.errors import ConfigError
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.metrics import TargetKind
@@ -27,9 +26,8 @@ from audioclf.features.waveform import own_origin
 FORMAT = 1
 """Number of the format of `audit.json`."""
 
-FACTS = "audit facts"
-PRINTS = "audit prints"
-"""Names of the audits' own design matrices; no featurizer of a config has a space in its name."""
+TABLE = "audit table"
+"""Name of the audits' own design matrix; no featurizer of a config has a space in its name."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +105,8 @@ def audit_data(audits: Iterable[Audit], allowed: Iterable[str] = ()) -> dict[str
     }
 
 
-def with_tables(
+def with_table(
     featurizers: Mapping[str, Featurizer], origins: Mapping[str, Origins]
 ) -> tuple[dict[str, Featurizer], dict[str, Origins]]:
-    """Return featurizers and their origins with those of the audits, for `extract`.
-
-    `audits_of` reads the design matrices `FACTS` and `PRINTS`.
-    """
-    tables = {FACTS: AuditFacts(), PRINTS: Fingerprint()}
-    return {**featurizers, **tables}, {**origins, **dict.fromkeys(tables, own_origin())}
+    """Return featurizers and their origins with that of the audits, `TABLE`, for `extract`."""
+    return {**featurizers, TABLE: AuditTable()}, {**origins, TABLE: own_origin()}

@@ -64,7 +64,8 @@ class AuditInput:
 
     The `dataset` are the clips that could be read, the `ledger` has a row for each file. `facts`
     [shape=(n_clips, n_facts)] have columns as in `FACTS`, `prints` [shape=(n_clips, WIDTH)] are
-    those of `Fingerprint`. `formats` are by id of the clip; None to take them from the ledger.
+    those of `Fingerprint`, and columns behind them are not read. `formats` are by id of the clip;
+    None to take them from the ledger.
     """
 
     dataset: Dataset

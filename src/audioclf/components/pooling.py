@@ -51,19 +51,21 @@ class Flatten(Settings):
         The bins of the first frame come first; `max_frames` is that of the longest clip of the
         config.
         """
-        import numpy as np
-
-        n_bins, n_frames = features.shape
-        kept = min(n_frames, max_frames)
-        rows = np.full((max_frames, n_bins), self.pad, dtype=np.float32)
-        rows[:kept] = features[:, :kept].T
-        return rows.ravel()
+        return self.pool_many([features], max_frames)[0]
 
     def pool_many(
         self, matrices: Sequence[NDArray[np.float32]], max_frames: int
     ) -> list[NDArray[np.float32]]:
         """Return the row of each matrix, equal to `pool`."""
-        return [self.pool(features, max_frames) for features in matrices]
+        import numpy as np
+
+        if not matrices:
+            return []
+        shape = (len(matrices), max_frames, len(matrices[0]))
+        rows = np.full(shape, self.pad, dtype=np.float32)
+        for row, features in zip(rows, matrices, strict=True):
+            row[: features.shape[1]] = features[:, :max_frames].T
+        return list(rows.reshape(len(matrices), -1))
 
     def to_onnx(self, graph: OnnxGraph, matrix: str, max_frames: int) -> str:
         """Add the nodes of `pool` and return the value of the row [shape=(width,)], float32."""

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from audioclf.audit import (
-    FACTS,
-    PRINTS,
+    TABLE,
     AuditEntry,
     audit_data,
     audits_for,
     blocking,
     check_allowed,
     not_audited,
-    with_tables,
+    with_table,
 )
 from audioclf.audit.findings import Audit, Finding
 from audioclf.audit.inputs import AuditInput, Rescoring
 from audioclf.audit.remembered import remembered_in
+from audioclf.audit.table import facts_in
 from audioclf.base.errors import EXIT_DATA, EXIT_OK, EXIT_PARTIAL
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import single_threaded
@@ -90,7 +90,7 @@ def audit_config(
     cache_folder = resources.cache_folder
     _ = prepared.classifier_digests
     with single_threaded(), use_limits(config.limits):
-        featurizers, origins = with_tables(features, {})
+        featurizers, origins = with_table(features, {})
         with resources.at_work(config) as engine:
             extraction = prepared.extract(
                 featurizers, engine, cache_folder, origins=origins, progress=progress
@@ -139,7 +139,7 @@ def begin_audits(
     processes: ProcessEngine | None = None,
     fit_cache: FitCache | None = None,
 ) -> Callable[[], list[Audit]]:
-    """Audit a run or a part of it, whose extraction holds the tables of `with_tables`.
+    """Audit a run or a part of it, whose extraction holds the table of `with_table`.
 
     `pipeline` is fitted again where there is a leak, to estimate its effect on the scores. The
     audits are made by `processes` that are running, or when the result is called.
@@ -156,8 +156,8 @@ def begin_audits(
         audio=config.audio,
         splits=splits,
         results=results,
-        facts=matrices[FACTS],
-        prints=matrices[PRINTS],
+        facts=facts_in(matrices[TABLE]),
+        prints=matrices[TABLE],
         seed=config.seed,
         rescoring=rescoring,
     )

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from audioclf.audit import FACTS
 from audioclf.audit.decoding import audit_decode
 from audioclf.audit.findings import Finding
 from audioclf.audit.inputs import AuditInput
@@ -27,6 +26,9 @@ from audioclf.experiment.resources import Resources
 from audioclf.features.waveform import own_origin
 from audioclf.report.explore.exploration import Exploration, group_names
 from audioclf.report.explore.projection import project
+
+_FACTS = "audit facts"
+"""Name of a design matrix; no featurizer of a config has a space in its name."""
 
 
 def explore(
@@ -47,15 +49,15 @@ def explore(
     check_featurizer(config, name)
     with resources.at_work(config) as engine:
         extraction = prepared.extract(
-            {name: config.featurizers[name].views()[0], FACTS: AuditFacts()},
+            {name: config.featurizers[name].views()[0], _FACTS: AuditFacts()},
             engine,
             resources.cache_folder,
-            origins={FACTS: own_origin()},
+            origins={_FACTS: own_origin()},
             progress=progress,
         )
     progress("audits", 0, 1)
     dataset, ledger = extraction.dataset, extraction.ledger
-    facts, formats = extraction.matrices[FACTS], file_formats(ledger)
+    facts, formats = extraction.matrices[_FACTS], file_formats(ledger)
     has_groups = any(clip.group is not None for clip in dataset)
     guess = None if has_groups else guess_groups(dataset)
     findings = (

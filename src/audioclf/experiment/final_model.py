@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from audioclf.audit import FACTS
+from audioclf.audit import TABLE
 from audioclf.audit.shortcuts.facts import COLUMN
+from audioclf.audit.table import facts_in
 from audioclf.base.errors import ModelError
 from audioclf.components.guard import FOREIGN
 from audioclf.components.pooling import Flatten, Pooling, Stats
@@ -253,9 +254,9 @@ def write_equals(
 
 def sound_facts(extraction: Extraction) -> NDArray[np.float32] | None:
     """Return the facts of `SoundRange` of each clip, if the audits have measured them."""
-    if FACTS not in extraction.matrices:
+    if TABLE not in extraction.matrices:
         return None
-    return extraction.matrices[FACTS][:, [COLUMN[name] for name in SOUND_FACTS]]
+    return facts_in(extraction.matrices[TABLE])[:, [COLUMN[name] for name in SOUND_FACTS]]
 
 
 def _range_of(targets: Targets) -> NumberRange | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.audit import with_tables
+from audioclf.audit import with_table
 from audioclf.base.errors import ClassifierError, DatasetError
 from audioclf.base.machine import available_memory, peak_memory, single_threaded
 from audioclf.base.pickling import Columns
@@ -113,7 +113,7 @@ def plan(
     joined = config.joined
     featurizers = {name: item for name, item in prepared.featurizers.items() if name not in joined}
     if config.audit:
-        featurizers, origins = with_tables(featurizers, origins)
+        featurizers, origins = with_table(featurizers, origins)
     n_train = max(len(fold.train) for fold in prepared.splits().folds)
     with single_threaded():
         plans = make_plans(config.audio, featurizers, origins)

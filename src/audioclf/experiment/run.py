@@ -206,13 +206,13 @@ class _Run:
         self.seconds[stage] = round(seconds, 4)
 
     def _extract(self, prepared: Prepared, engine: Engine) -> Extraction:
-        from audioclf.audit import with_tables
+        from audioclf.audit import with_table
         from audioclf.runs.writing import write_ledger
 
         featurizers: Mapping[str, Featurizer] = prepared.featurizers
         origins: Mapping[str, Origins] = prepared.origins
         if self.config.audit:
-            featurizers, origins = with_tables(featurizers, origins)
+            featurizers, origins = with_table(featurizers, origins)
         extraction = prepared.extract(
             featurizers,
             engine,

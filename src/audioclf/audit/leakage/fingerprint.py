@@ -75,7 +75,7 @@ def exact_part(prints: Matrix) -> Matrix:
 
 def robust_part(prints: Matrix) -> Spectra:
     """Return spectra [shape=(n, N_LINES)], complex64, each of norm 1, or 0 for silence."""
-    return np.ascontiguousarray(prints[:, N_EXACT:], dtype=np.float32).view(np.complex64)
+    return np.ascontiguousarray(prints[:, N_EXACT:WIDTH], dtype=np.float32).view(np.complex64)
 
 
 def _prints(ys: Sequence[Matrix], sr: int) -> Matrix:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioclf.audit import check_allowed, with_tables
+from audioclf.audit import check_allowed, with_table
 from audioclf.base.errors import DatasetError
 from audioclf.base.limits import use_limits
 from audioclf.base.machine import single_threaded
@@ -164,7 +164,7 @@ class _Evaluation:
             featurizers: Any = {each.name: each.bundle.featurizer for each in models}
             origins = self.prepared.origins
             if config.audit and extraction is None:
-                featurizers, origins = with_tables(featurizers, origins)
+                featurizers, origins = with_table(featurizers, origins)
             part = replace(self.prepared, config=config).extract(
                 featurizers,
                 engine,
