@@ -196,7 +196,12 @@ def test_a_manifest_is_found_by_its_columns(init: Init, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "row", "options", "said"),
     [
-        ("Datei;Beginn;Ende;Art;Notiz", "{f}.wav;{n};{n}.5;{c};{d}", (), "So may Notiz: --label"),
+        (
+            "Datei;Beginn;Ende;Art;Notiz",
+            "{f}.wav;{n};{n}.5;{c};{d}",
+            (),
+            "Or is it Notiz? Then use --label",
+        ),
         ("clip\tdéb\tfin\tespèce", "{f}.wav\t{n}\t{n}.5\t{c}", (), "'déb' and 'fin' are the st"),
         ("a,low_hz,high_hz,t0,t1,b", "{f}.wav,1,2,{n},{n}.5,{c}", (), "'t0' and 't1' are the"),
         ("path,label,m,start,end", "{f}.wav,{c},m{f},{n},{n}.5", (), "'m' (3 values). If all"),
@@ -352,7 +357,7 @@ def test_windows_are_labelled_by_annotations_much_shorter_than_they_are(tmp_path
         (root / f"rec{n}.txt").write_text("\n".join(rows), encoding="utf-8")
     out = tmp_path / "x.yaml"
     done = run_cli("init", root, "--window", "3", "--out", out, code=0)
-    said = "8% of it are annotated, half of an annotation of 0.5 s"
+    said = "8% of it is annotated, which is half of the median annotation, 0.5 s"
     assert said in " ".join(done.stdout.split())
     assert load_config(out).dataset.load().class_counts == {"jay": 4, "owl": 4}
 

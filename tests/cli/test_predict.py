@@ -81,7 +81,7 @@ def test_resuming_does_only_what_is_left(bundle: Path, folder: Path, tmp_path: P
     run_cli("predict", bundle, folder, "--out", out)
     recording(folder / "new.wav", 0.3)
     done = run_cli("predict", bundle, folder, "--out", out, "--resume")
-    assert "1 recordings, 1 lines, 4 were done before" in done.stderr
+    assert "1 recording, 1 line, 4 were done before" in done.stderr
     assert len(out.read_text().splitlines()) == 6
     args = ("predict", bundle, folder, "--out", out, "--resume", "--window", "0.2")
     other = run_cli(*args, code=EXIT_ENVIRONMENT)

@@ -67,6 +67,15 @@ def test_a_shifted_detector_has_the_f1_that_arithmetic_says(
     assert data["hours"] == pytest.approx(12 * 8 / 3600)
 
 
+def test_events_of_windows_longer_than_calls_are_explained(field: Path, tmp_path: Path) -> None:
+    rows = [(name, max(0, start - 1), end + 1, label) for name, start, end, label in planted(field)]
+    found = csv_of(tmp_path / "found.csv", rows)
+    strict = run_score(found, "--annotations", field)
+    assert "0% of the events are found, and 100% of their segments" in strict.stderr
+    loose = run_score(found, "--annotations", field, "--onset", "2", "--offset", "2")
+    assert "of their segments" not in loose.stderr
+
+
 def test_the_formats_of_all_tools_give_the_same_numbers(field: Path, tmp_path: Path) -> None:
     rows = planted(field)[::2]
     raven = tmp_path / "raven"

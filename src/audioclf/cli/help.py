@@ -39,7 +39,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate model.audioclf second_site", "evaluate runs/A runs/B second_site.yaml"),
     "score": (
         "score found.csv nights/ --annotations truth/ --map names.csv",
-        "score model.audioclf nights/ --annotations nights/ --window 3 --hop 1",
+        "score model.audioclf nights/ --annotations truth/ --window 3 --onset 3 --offset 3",
     ),
     "check": ("check my_sounds.yaml", "check quickstart --set dataset.path=my_sounds.zip"),
     "runs": ("runs", "runs experiments --json"),

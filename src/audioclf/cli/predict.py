@@ -217,7 +217,10 @@ def _report(result: JobResult, out: Path | None, *, quiet: bool) -> None:
 
 
 def _summary(result: JobResult, out: Path) -> str:
-    parts = [f"{result.done} recordings", f"{result.lines} lines"]
+    parts = [
+        f"{number} {word}{'' if number == 1 else 's'}"
+        for number, word in ((result.done, "recording"), (result.lines, "line"))
+    ]
     parts += [f"{result.failed} failed"] if result.failed else []
     parts += [f"{result.skipped} were done before"] if result.skipped else []
     frequent = result.labels.most_common(10)

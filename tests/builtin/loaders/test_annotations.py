@@ -280,8 +280,8 @@ def test_annotations_without_label_or_length_are_skipped_and_noted(tmp_path: Pat
     found = load(tmp_path)
     assert labels(found) == EXPECTED
     assert found.notes == (
-        "2 annotations have no label, skipped",
-        "1 annotation has no length, skipped",
+        "2 annotations are skipped: no label",
+        "1 annotation is skipped: no length",
     )
 
 
@@ -290,7 +290,7 @@ def test_annotations_of_two_labels_that_overlap_are_noted(tmp_path: Path) -> Non
     write(recordings(tmp_path, "rec.wav") / "rec.txt", text)
     found = load(tmp_path)
     assert labels(found) == {"rec.wav@3.0-4.0": "cat"}
-    assert found.notes == ("2 annotations have two labels at once, skipped",)
+    assert found.notes == ("2 annotations are skipped: two labels at once",)
     found = load(tmp_path, on_conflict="longest")
     assert labels(found) == {"rec.wav@0.5-2.0": "cat", "rec.wav@3.0-4.0": "cat"}
 
@@ -298,7 +298,7 @@ def test_annotations_of_two_labels_that_overlap_are_noted(tmp_path: Path) -> Non
 def test_where_nothing_is_left_the_reasons_are_given(tmp_path: Path) -> None:
     write(recordings(tmp_path, "rec.wav") / "rec.txt", "0\t1\tdog\n0.5\t2\tcat\n")
     found = error(tmp_path)
-    words = "no clip is left: 2 annotations have two labels at once, skipped"
+    words = "no clip is left: 2 annotations are skipped: two labels at once"
     assert found.message == f"{tmp_path}: {words}"
 
 
@@ -342,8 +342,8 @@ def test_windows_are_labeled_and_the_rest_is_noted(tmp_path: Path) -> None:
     }
     assert {clip.group for clip in found} == {"rec.wav"}
     assert found.notes == (
-        "1 window has two labels at once, skipped",
-        "1 window has an annotation, but too little of it, skipped",
+        "1 window is skipped: two labels at once",
+        "1 window is skipped: an annotation covers too little",
     )
     hard = {"windows with two labels at once": 1, "windows that an annotation covers too little": 1}
     assert found.subset(["rec.wav@0.0-1.0"]).hard == found.hard == hard

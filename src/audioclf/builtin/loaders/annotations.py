@@ -368,14 +368,14 @@ class _Tally:
         """Return a note for each reason that occurred."""
         what = ("window", "windows") if windows else ("annotation", "annotations")
         reasons = {
-            "conflicts": (*what, "two labels at once, skipped"),
-            "too little": ("window", "windows", "an annotation, but too little of it, skipped"),
-            "unnamed": ("annotation", "annotations", "no label, skipped"),
-            "points": ("annotation", "annotations", "no length, skipped"),
+            "conflicts": (*what, "two labels at once"),
+            "too little": ("window", "windows", "an annotation covers too little"),
+            "unnamed": ("annotation", "annotations", "no label"),
+            "points": ("annotation", "annotations", "no length"),
         }
         notes = []
         for key, (one, many, reason) in reasons.items():
             if self.counts[key]:
-                has = count(self.counts[key], f"{one} has", f"{many} have")
-                notes.append(f"{has} {reason}")
+                are = count(self.counts[key], f"{one} is", f"{many} are")
+                notes.append(f"{are} skipped: {reason}")
         return notes

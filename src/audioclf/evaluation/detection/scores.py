@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,9 +97,22 @@ def score_survey(
         of_scenarios = {name: psds(survey, case) for name, case in scenarios.items()}
     chosen = {aim: choose_thresholds(survey, matching, aim) for aim in aims}
     notes = _notes(survey, rows[:-1])
+    if of_labels is None:
+        notes += (*_displaced(rows[-1], collars),)
     return DetectionScores(
         survey, matching, tuple(rows[:-1]), rows[-1], of_scenarios, chosen, notes, of_labels
     )
+
+
+def _displaced(overall: ClassScores, collars: Collars) -> Iterator[str]:
+    """Note that events are detected at other times than the collars allow."""
+    found, touched = overall.events.recall.value, overall.segments.recall.value
+    if touched > 2 * found:  # not so for NaN
+        yield (
+            f"{found:.0%} of the events are found, and {touched:.0%} of their segments: detections "
+            f"begin or end at other times than --onset {collars.onset:g} and --offset "
+            f"{collars.offset:g} allow, as those of long windows do; allow more, or use the segments"
+        )
 
 
 def _notes(survey: Survey, rows: list[ClassScores]) -> tuple[str, ...]:

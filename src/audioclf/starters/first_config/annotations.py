@@ -78,7 +78,7 @@ def find_annotations(
             "call."
         )
     if "column" in fields and "label" not in chosen.columns and not several:
-        also = f" So may {shown(others, most=4)}: --label NAME." if others else ""
+        also = f" Or is it {shown(others, most=4)}? Then use --label NAME." if others else ""
         notes.append(f"A GUESS: the column {column!r} holds the labels.{also}")
     written = {"type": "annotations", "path": path, **fields}
     return Layout(dataset, written, "the annotations beside the recordings")
@@ -97,8 +97,8 @@ def _windows(dataset: Dataset, window: float, notes: list[str]) -> dict[str, flo
     if overlap >= Annotations.model_fields["min_overlap"].default:
         return {"window": window}
     notes.append(
-        f"`min_overlap: {overlap:g}`: a window has a label if {overlap:.0%} of it are annotated, "
-        f"half of an annotation of {seconds:.3g} s."
+        f"`min_overlap: {overlap:g}`: a window has a label if {overlap:.0%} of it is annotated, "
+        f"which is half of the median annotation, {seconds:.3g} s."
     )
     return {"window": window, "min_overlap": overlap}
 

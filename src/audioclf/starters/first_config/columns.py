@@ -209,7 +209,7 @@ class Columns:
         if names[0].lower() == role:
             return
         words = {"label": "number" if names[0].lower() in _AMOUNTS else "class"}.get(role, role)
-        also = f" So may {shown(names[1:], most=4)}: --{role} NAME." if names[1:] else ""
+        also = f" Or is it {shown(names[1:], most=4)}? Then use --{role} NAME." if names[1:] else ""
         text = f"the column {names[0]!r} is the {words}{more}.{also}"
         self._notes.append(f"A GUESS by its {by}: {text}")
 
