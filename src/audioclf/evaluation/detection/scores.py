@@ -111,7 +111,7 @@ def _displaced(overall: ClassScores, collars: Collars) -> Iterator[str]:
         yield (
             f"{found:.0%} of the events are found, and {touched:.0%} of their segments: detections "
             f"begin or end at other times than --onset {collars.onset:g} and --offset "
-            f"{collars.offset:g} allow, as those of long windows do; allow more, or use the segments"
+            f"{collars.offset:g} allow, as long windows do; allow more, or read the segments"
         )
 
 
