@@ -102,7 +102,8 @@ def find_copies(
         same: list[tuple[int, int]] = []
         n_compared = 0
         while True:
-            candidates, all_likely = likely_pairs(spectra[clips])
+            of_all = len(clips) == len(spectra)
+            candidates, all_likely = likely_pairs(spectra if of_all else spectra[clips])
             most = most_different(len(dataset)) - (n_compared - len(same))
             linked, n, all_compared = _same_pairs(clips[candidates], len(dataset), decode, sr, most)
             same += linked
@@ -172,15 +173,16 @@ def likely_pairs(spectra: Spectra) -> tuple[Pairs, bool]:
     in one of `_TABLES` attempts (M. Charikar, "Similarity estimation techniques from rounding
     algorithms", STOC 2002).
     """
-    sounding = np.flatnonzero(np.abs(spectra).max(axis=1, initial=0.0) > 0.0)
+    sounding = np.flatnonzero(spectra.any(axis=1))
     n = len(sounding)
     if n <= FEW:
         return sounding[np.stack(np.triu_indices(n, 1), axis=1)], True
-    rows = _amplitudes(spectra[sounding])
+    rows = _amplitudes(spectra if n == len(spectra) else spectra[sounding])
     most = n + ROOM
     found = _all_pairs(rows, most) if n <= EXACT_LIMIT else _bucket_pairs(rows, most)
     pairs = sounding[found.pairs]
-    values = correlation(flattened(spectra), pairs)
+    used, places = np.unique(pairs, return_inverse=True)
+    values = correlation(flattened(spectra[used]), places.reshape(-1, 2))
     likely = values >= CORRELATED
     pairs, high = pairs[likely], np.minimum(values[likely], CLEAR)
     order = np.lexsort((-correlation(spectra, pairs), -high))  # where high, noise decides
@@ -255,27 +257,30 @@ def _all_pairs(rows: Matrix, most: int) -> _Nearest:
 def _bucket_pairs(rows: Matrix, most: int) -> _Nearest:
     """Return the nearest pairs among those that share a bucket, and stand near in it."""
     rng = np.random.default_rng(0)
-    similar: set[tuple[int, int]] = set()
+    similar = np.empty(0, dtype=np.intp)  # pairs as one number each
     for _ in range(_TABLES):
         planes = rng.standard_normal((rows.shape[1], _BITS)).astype(np.float32)
         keys = ((rows @ planes) > 0) @ (1 << np.arange(_BITS))
         order = np.argsort(keys, kind="stable")
+        parts = [similar]
         for step in range(1, _NEIGHBORS + 1):
             low, high = order[:-step], order[step:]
             near = keys[low] == keys[high]
-            similar.update(_alike(rows, low[near], high[near]))
+            parts += _alike(rows, low[near], high[near])
+        similar = np.unique(np.concatenate(parts))
         if len(similar) > 4 * most:  # one sound everywhere
             break
     nearest = _Nearest(most)
-    for part in _parts(np.asarray(sorted(similar), dtype=np.intp).reshape(-1, 2)):
+    for part in _parts(np.stack(np.divmod(similar, len(rows)), axis=1)):
         nearest.add(part, _cosines(rows, part[:, 0], part[:, 1]))
     return nearest
 
 
-def _alike(rows: Matrix, low: Codes, high: Codes) -> Iterator[tuple[int, int]]:
+def _alike(rows: Matrix, low: Codes, high: Codes) -> Iterator[Codes]:
+    """Yield the pairs of similar rows, as the first times the number of rows plus the second."""
     for part in _parts(np.stack([np.minimum(low, high), np.maximum(low, high)], axis=1)):
         alike = part[_cosines(rows, part[:, 0], part[:, 1]) >= ALIKE]
-        yield from zip(alike[:, 0].tolist(), alike[:, 1].tolist(), strict=True)
+        yield alike[:, 0] * len(rows) + alike[:, 1]
 
 
 def _parts(pairs: Pairs) -> Iterator[Pairs]:

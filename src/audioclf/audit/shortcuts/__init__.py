@@ -24,7 +24,13 @@ from audioclf.audit.findings import Audit, Finding, Severity
 from audioclf.audit.inputs import AuditInput, FileFormat
 from audioclf.audit.shortcuts import elsewhere
 from audioclf.audit.shortcuts.facts import FACTS, FORMAT_FACTS, file_formats
-from audioclf.audit.shortcuts.formats import format_finding, formats_by_class, words_for
+from audioclf.audit.shortcuts.formats import (
+    by_value,
+    clips_by_format,
+    format_finding,
+    formats_by_class,
+    words_for,
+)
 from audioclf.audit.shortcuts.per_class import OfClass, probe_classes
 from audioclf.audit.shortcuts.probe import (
     MIN_AUC,
@@ -180,15 +186,17 @@ def _tables(
 
 def _format_columns(dataset: Dataset, formats: Mapping[str, FileFormat]) -> Iterator[Column]:
     """Yield a column for each value of a fact, or one column where there are two values."""
+    by_format = clips_by_format(dataset, formats)
     for fact in FORMAT_FACTS:
-        values = [getattr(formats.get(clip.id), fact, "") for clip in dataset]
-        different = sorted(set(values), key=lambda value: (values.count(value), str(value)))
+        positions = by_value(by_format, fact)
+        different = sorted(positions, key=lambda value: (len(positions[value]), str(value)))
         if len(different) == 2:
             different = different[:1]
         elif len(different) == 1:
             continue
         for value in different[-_MAX_VALUES:]:
-            has = np.array([each == value for each in values], dtype=np.float64)
+            has = np.zeros(len(dataset))
+            has[positions[value]] = 1.0
             yield Column(words_for(fact, value), True, has)
 
 

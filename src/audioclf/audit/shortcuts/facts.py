@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from posixpath import splitext
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -288,12 +288,14 @@ FORMAT_FACTS = ("container", "subtype", "sr", "channels", "suffix", "chunks")
 def file_formats(ledger: Iterable[LedgerRow]) -> dict[str, FileFormat]:
     """Return the format of the file of each clip that could be read."""
     return {
-        row.clip.id: _format(row.info, recording_of(row.clip.source).name)
+        row.clip.id: _format(row.info, splitext(recording_of(row.clip.source).name)[1])
         for row in ledger
         if row.status == "ok" and row.info is not None
     }
 
 
-def _format(info: AudioInfo, name: str) -> FileFormat:
-    suffix = splitext(name)[1]
-    return FileFormat(info.container, info.subtype, info.sr, info.channels, suffix, info.chunks)
+def _format(info: AudioInfo, suffix: str) -> FileFormat:
+    return _made(info.container, info.subtype, info.sr, info.channels, suffix, info.chunks)
+
+
+_made = lru_cache(maxsize=1024)(FileFormat)  # few formats, of many clips

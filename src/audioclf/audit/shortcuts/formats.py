@@ -71,10 +71,14 @@ class ClassFormat:
 def formats_by_class(dataset: Dataset, formats: Mapping[str, FileFormat]) -> list[ClassFormat]:
     """Return the formats that only one class has, the most frequent first."""
     by_clips: dict[frozenset[str], list[str]] = defaultdict(list)
+    by_format = clips_by_format(dataset, formats)
     for fact in FORMAT_FACTS:
-        for value, clips in _clips_by_value(dataset, formats, fact).items():
-            by_clips[clips].append(words_for(fact, value))
-    labels_of = {clip.id: set(dataset.labels_of(clip)) for clip in dataset}
+        for value, positions in by_value(by_format, fact).items():
+            if len(positions) < len(dataset):
+                clips = frozenset(dataset.clips[position].id for position in positions)
+                by_clips[clips].append(words_for(fact, value))
+    different = frozenset().union(*by_clips)
+    labels_of = {clip.id: set(dataset.labels_of(clip)) for clip in dataset if clip.id in different}
     result = []
     for clips, words in by_clips.items():
         common = sorted(set.intersection(*(labels_of[clip] for clip in clips)))
@@ -103,13 +107,24 @@ def format_finding(dataset: Dataset, exclusive: Sequence[ClassFormat]) -> Findin
     )
 
 
-def _clips_by_value(
-    dataset: Dataset, formats: Mapping[str, FileFormat], fact: str
-) -> dict[Any, frozenset[str]]:
-    clips: dict[Any, set[str]] = defaultdict(set)
-    for clip in dataset:
-        clips[getattr(formats.get(clip.id), fact, "")].add(clip.id)
-    return {value: frozenset(ids) for value, ids in clips.items()}
+def clips_by_format(
+    dataset: Dataset, formats: Mapping[str, FileFormat]
+) -> dict[FileFormat | None, list[int]]:
+    """Return the positions of the clips of each format; None for those without one."""
+    positions: dict[FileFormat | None, list[int]] = defaultdict(list)
+    for position, clip in enumerate(dataset):
+        positions[formats.get(clip.id)].append(position)
+    return positions
+
+
+def by_value(
+    by_format: Mapping[FileFormat | None, Sequence[int]], fact: str
+) -> dict[Any, list[int]]:
+    """Return the positions of the clips with each value of a fact of the file, "" for none."""
+    positions: dict[Any, list[int]] = defaultdict(list)
+    for file_format, clips in by_format.items():
+        positions[getattr(file_format, fact, "")] += clips
+    return positions
 
 
 def _is_frequent(count: int, label: str, dataset: Dataset) -> bool:
