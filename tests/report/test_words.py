@@ -47,5 +47,6 @@ def test_text_of_intervals_counts_and_other_values() -> None:
     assert span({"low": 0.1, "high": None}) == span(None) == ""
     assert span({"low": 0.1, "high": 0.2}) == "[0.100, 0.200]"
     assert (count(39.5), count(3.0), count(None)) == ("39.5", "3", DASH)
+    assert (count(12_345), count(12_345.5)) == ("12345", "12346")
     assert anything([1, None, True, 0.5, {"a": "b\x1b"}]) == f"1, {DASH}, yes, 0.500, a: b\\x1b"
     assert shown("猫 \u202e\x00é") == "猫 \\u202e\\x00é"

@@ -92,6 +92,15 @@ def file_name(text: str) -> str:
     return f"_{name}" if _DEVICE.match(name) else name or "_"
 
 
+def human_number(number: float) -> str:
+    """Return a number with four digits, without an exponent below a million.
+
+    >>> human_number(0.123456), human_number(11_025.0), human_number(-3.0)
+    ('0.1235', '11020', '-3')
+    """
+    return f"{float(f'{number:.4g}'):g}"
+
+
 def human_bytes(size: float) -> str:
     """Return a size in binary units.
 

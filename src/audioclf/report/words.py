@@ -95,7 +95,9 @@ def size(value: Any) -> str:
 
 def count(value: Any) -> str:
     """Return a count: whole if it is, as a mean over repeats otherwise."""
-    return f"{value:.4g}" if is_number(value) else MISSING
+    if not is_number(value):
+        return MISSING
+    return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def anything(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing_extensions import override
 from audioclf.audit.inputs import Floats
 from audioclf.audit.remembered import Remember, computed
 from audioclf.audit.shortcuts.facts import WORDS
+from audioclf.base.text import human_number
 from audioclf.components.metrics import Metric
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Codes, Targets
@@ -160,7 +161,8 @@ class ShortcutProbe:
             return (
                 f"the {words} differs in {label!r} (ROC AUC {row['auc']:.2f}), but not its median"
             )
-        return f"the median {words} is {inside:.4g} in {label!r} and {others:.4g} in the others"
+        first, second = human_number(inside), human_number(others)
+        return f"the median {words} is {first} in {label!r} and {second} in the others"
 
     def interval_note(self) -> str:
         """Return the reason if there are no intervals, and so no findings; else ""."""

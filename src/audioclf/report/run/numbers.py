@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from audioclf.base.text import human_number
 from audioclf.dataset.targets import ranges_of
 from audioclf.report import svg, words
 from audioclf.report.run.outcomes import Outcome
@@ -59,8 +60,8 @@ class NumberRanges:
 
     def texts(self, listed: Sequence[int]) -> View:
         """Return true and predicted numbers of clips as texts, for the browser."""
-        written = [[words.shown(f"{v:.4g}") for v in values[listed]] for values in self.predicted]
-        return {"true": [f"{v:.4g}" for v in self.true[listed]], "predicted": written}
+        predicted = [[*map(human_number, values[listed])] for values in self.predicted]
+        return {"true": [*map(human_number, self.true[listed])], "predicted": predicted}
 
 
 def _mean_predictions(pipeline: SavedPipeline, n_clips: int) -> tuple[Floats, NDArray[np.intp]]:
@@ -114,7 +115,7 @@ def _chart(
     points = [
         svg.tag(
             "circle",
-            svg.tag("title", f"{words.shown(name)}: {a:.4g}, {b:.4g}"),
+            svg.tag("title", f"{words.shown(name)}: {human_number(a)}, {human_number(b)}"),
             cx=across(a),
             cy=up(b),
             r=3,
