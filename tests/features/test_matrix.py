@@ -2,6 +2,7 @@ import gc
 import pickle
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from audioclf.base.errors import MemoryShortError
 from audioclf.engines import sharing
 from audioclf.features import matrix
-from audioclf.features.matrix import GrowingMatrix, keep_rows, new_matrix
+from audioclf.features.matrix import GrowingMatrix, RowFile, keep_rows, new_matrix
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def open_files(folder: Path) -> list[str]:
 def test_a_matrix_is_in_memory_if_it_fits_and_else_in_a_file(
     mapped: np.ndarray[tuple[int, int], np.dtype[np.float32]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(mapped, np.memmap)
+    assert type(mapped) is np.ndarray
+    assert isinstance(mapped.base, np.memmap)
     monkeypatch.undo()
     assert type(new_matrix(10, 4)) is np.ndarray
 
@@ -51,6 +53,31 @@ def test_workers_map_the_file_of_a_matrix_instead_of_copying_it(
     with sharing.packed(kept) as data:
         assert len(data) < 1000
         assert np.array_equal(pickle.loads(data)[:, 0], np.arange(0, 1000, 2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs files in memory")
+def test_rows_are_written_in_the_matrix_and_in_no_other_file(tmp_path: Path) -> None:
+    found = new_matrix(10, 4, shared=True)
+    file = RowFile.of(found)
+    assert file is not None
+    rows = np.arange(8, dtype=np.float32).reshape(2, 4)
+    assert pickle.loads(pickle.dumps(file)).write(3, rows)
+    assert np.array_equal(found[3:5], rows)
+    assert found.sum() == rows.sum()
+    other = tmp_path / "other"
+    other.write_bytes(b"its own content")
+    assert not replace(file, path=str(other)).write(0, rows)
+    assert other.read_bytes() == b"its own content"
+    assert not replace(file, path=str(tmp_path / "none")).write(0, rows)
+
+
+def test_a_matrix_to_share_is_a_plain_one_without_files_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(matrix, "file_in_memory", lambda: None)
+    found = new_matrix(10, 4, shared=True)
+    assert type(found) is np.ndarray
+    assert RowFile.of(found) is None
 
 
 @pytest.mark.slow

@@ -94,6 +94,16 @@ def path_of_open_file(file: IO[bytes]) -> str | None:
     return f"/proc/{os.getpid()}/fd/{file.fileno()}" if LINUX else None
 
 
+def file_in_memory() -> BinaryIO | None:
+    """Return a file without a name that is in memory alone; None if the system has none."""
+    if not LINUX:
+        return None
+    try:
+        return os.fdopen(os.memfd_create("audioclf"), "w+b")
+    except OSError:
+        return None
+
+
 @contextmanager
 def file_to_share() -> Iterator[tuple[str, BinaryIO]]:
     """Make a file that other processes can map; yield its path and the file.

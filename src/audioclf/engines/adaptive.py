@@ -40,6 +40,8 @@ class AdaptiveEngine(Engine):
     An item that cannot go to another process, or fails there unexpectedly, is done in this one.
     """
 
+    has_processes = True
+
     def __init__(self, jobs: int, modules: Iterable[str] = (), later: Iterable[str] = ()) -> None:
         self.workers = jobs
         self.processes = ProcessEngine(jobs, modules=modules, later=later)

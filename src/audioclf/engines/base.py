@@ -71,6 +71,9 @@ class Engine(ABC):
     workers: int
     """Number of items that are worked on at the same time."""
 
+    has_processes = False
+    """Whether items may be worked on in other processes of this machine."""
+
     @overload
     def map(
         self, fn: Callable[[T], R], items: Sequence[T]

@@ -76,6 +76,8 @@ class ProcessEngine(Engine):
     when a worker is needed for a function of no other module, or after other work.
     """
 
+    has_processes = True
+
     def __init__(
         self,
         jobs: int,

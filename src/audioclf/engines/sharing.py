@@ -45,7 +45,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         is_array = type(obj) in (np.ndarray, np.memmap)
         if is_array and obj.nbytes >= MAPPED_BYTES and not obj.dtype.hasobject:
             order = "C" if obj.flags.c_contiguous or not obj.flags.f_contiguous else "F"
-            path, offset = _file_behind(obj) or (self._file_with(obj, order), 0)
+            path, offset = file_behind(obj) or (self._file_with(obj, order), 0)
             return _mapped, (path, offset, obj.dtype, obj.shape, order)
         return super().reducer_override(obj)
 
@@ -63,7 +63,7 @@ def _mapped(
     return np.asarray(np.memmap(path, dtype, "r", offset, shape, order))
 
 
-def _file_behind(array: NDArray[Any]) -> tuple[str, int] | None:
+def file_behind(array: NDArray[Any]) -> tuple[str, int] | None:
     """Return path and offset where a whole array is a piece of a file that is mapped already."""
     owner: Any = array
     while isinstance(owner.base, np.ndarray):

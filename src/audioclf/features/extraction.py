@@ -25,7 +25,7 @@ from audioclf.dataset.dataset import Clip, Dataset
 from audioclf.engines.base import Engine, WorkerDiedError
 from audioclf.engines.local import ProcessEngine, SerialEngine
 from audioclf.features.cache_key import KeyMaker
-from audioclf.features.matrix import keep_rows, new_matrix
+from audioclf.features.matrix import RowFile, keep_rows, new_matrix
 from audioclf.features.worker import (
     CacheUse,
     ChunkResult,
@@ -101,12 +101,13 @@ def extract(
     its code is unknown.
     """
     plans = plans_in(audio, featurizers, origins or {}, engine)
-    collector = _Collector(dataset, plans, cache_use or CacheUse(), progress, audio)
+    shared = engine is not None and engine.has_processes
+    collector = _Collector(dataset, plans, cache_use or CacheUse(), progress, audio, shared=shared)
     # A time limit holds for each clip, so then a chunk has only one.
     is_limited = isinstance(engine, ProcessEngine) and engine.seconds is not None
     size = 1 if is_limited else max(CHUNK, min(LARGE_CHUNK, len(dataset) // MANY_CHUNKS))
-    starts, work = range(0, len(dataset), size), Work(audio, plans, cache_folder)
-    collector.run(engine or SerialEngine(), starts, size, work)
+    work = Work(audio, plans, cache_folder, collector.files())
+    collector.run(engine or SerialEngine(), range(0, len(dataset), size), size, work)
     return collector.extraction()
 
 
@@ -181,6 +182,19 @@ def _plan(item: tuple[str, Featurizer, AudioConfig, Origins]) -> Plan:
     return replace(plain, augmented=tuple(augmented))
 
 
+def fill_chunk(chunk: tuple[int, Columns], work: Work) -> ChunkResult:
+    """Return the result of clips, without the rows that were written in the file of their matrix.
+
+    The number in `chunk` is that of the row of its first clip.
+    """
+    first, clips = chunk
+    result = featurize_chunk(clips, work)
+    for name, file in work.files.items():
+        if file.write(first, result.rows[name]):
+            del result.rows[name]
+    return result
+
+
 class _Collector:
     """Collects the results of the workers in the rows of their clips."""
 
@@ -191,9 +205,13 @@ class _Collector:
         cache: CacheUse,
         progress: Progress,
         audio: AudioConfig,
+        *,
+        shared: bool,
     ) -> None:
         self.dataset = dataset
-        self.matrices = {plan.name: new_matrix(len(dataset), plan.row_width) for plan in plans}
+        self.matrices = {
+            plan.name: new_matrix(len(dataset), plan.row_width, shared=shared) for plan in plans
+        }
         self.ledger: list[LedgerRow | None] = [None] * len(dataset)
         self.cache = cache
         self.notes = [plan.note for plan in plans if plan.note]
@@ -201,13 +219,18 @@ class _Collector:
         self.progress = progress
         self.done = 0
 
+    def files(self) -> dict[str, RowFile]:
+        """Return the files of the matrices that have some, by plan."""
+        files = {name: RowFile.of(matrix) for name, matrix in self.matrices.items()}
+        return {name: file for name, file in files.items() if file is not None}
+
     def run(self, engine: Engine, starts: Sequence[int], size: int, work: Work) -> None:
         """Featurize the clips in chunks; those of one whose worker died are repeated singly."""
         singles: list[int] = []
         clips = self.dataset.clips
-        chunks = [Columns(clips[start : start + size]) for start in starts]
-        for index, outcome in engine.map(featurize_chunk, chunks, shared=work):
-            start, stop = starts[index], starts[index] + len(chunks[index].values)
+        chunks = [(start, Columns(clips[start : start + size])) for start in starts]
+        for index, outcome in engine.map(fill_chunk, chunks, shared=work):
+            start, stop = starts[index], starts[index] + len(chunks[index][1].values)
             if isinstance(outcome, WorkerDiedError) and size > 1:
                 singles += range(start, stop)
             elif isinstance(outcome, WorkerDiedError):

@@ -7,16 +7,20 @@ number of clips. The file has no name once it is open, so nothing is left behind
 
 from __future__ import annotations
 
+import os
 import tempfile
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from audioclf.base.errors import MemoryShortError
 from audioclf.base.machine import available_memory
-from audioclf.base.system import path_of_open_file, reserve
+from audioclf.base.system import file_in_memory, path_of_open_file, reserve
+from audioclf.engines.sharing import file_behind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,19 +33,59 @@ MEMORY_SHARE = 0.25
 _BLOCK_ROWS = 4096
 
 
-def new_matrix(n_rows: int, n_columns: int) -> Matrix:
-    """Return a matrix of zeros [shape=(n_rows, n_columns)], float32, in memory or in a file."""
+def new_matrix(n_rows: int, n_columns: int, *, shared: bool = False) -> Matrix:
+    """Return a matrix of zeros [shape=(n_rows, n_columns)], float32, in memory or in a file.
+
+    A `shared` one is in a file in any case, if the system has files in memory: see `RowFile`.
+    """
     n_bytes = 4 * n_rows * n_columns
-    if n_bytes <= MEMORY_SHARE * available_memory():
+    if n_bytes > MEMORY_SHARE * available_memory():
+        file: IO[bytes] = tempfile.TemporaryFile(prefix="audioclf-")  # noqa: SIM115  see below
+        _reserve(file, n_bytes)
+    elif shared and (in_memory := file_in_memory()) is not None:
+        file = in_memory
+        file.truncate(n_bytes)
+    else:
         return np.zeros((n_rows, n_columns), dtype=np.float32)
-    file = tempfile.TemporaryFile(prefix="audioclf-")  # noqa: SIM115  open as long as the matrix
-    _reserve(file, n_bytes)
     matrix: np.memmap[tuple[int, int], np.dtype[np.float32]]
     matrix = np.memmap(file, dtype=np.float32, mode="r+", shape=(n_rows, n_columns))
     # By this path worker processes map the same file; without one they get a copy.
     matrix.filename = path_of_open_file(file)
     weakref.finalize(matrix, file.close)
-    return matrix
+    return np.asarray(matrix)  # estimators treat a subclass differently here and there
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """The file of a matrix, in which other processes of this machine write rows.
+
+    Once the matrix is gone, its `path` may be that of another file, of another `identity`.
+    """
+
+    path: str
+    identity: tuple[int, int]
+
+    @classmethod
+    def of(cls, matrix: Matrix) -> RowFile | None:
+        """Return the file of a whole matrix; None if it has none, or no path."""
+        path, _ = file_behind(matrix) or ("", 0)
+        if not path:
+            return None
+        status = Path(path).stat()
+        return cls(path, (status.st_dev, status.st_ino))
+
+    def write(self, first: int, rows: Matrix) -> bool:
+        """Write rows, the first of which has the number `first`; return whether it was possible."""
+        try:
+            with Path(self.path).open("r+b") as file:
+                status = os.fstat(file.fileno())
+                if (status.st_dev, status.st_ino) != self.identity:
+                    return False
+                file.seek(first * rows.strides[0])
+                file.write(rows.data)
+        except OSError:
+            return False
+        return True
 
 
 class GrowingMatrix:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +28,7 @@ from audioclf.dataset.snapshot import snapshot
 from audioclf.features.cache import FeatureCache, opened_cache
 from audioclf.features.cache_entry import Entry
 from audioclf.features.cache_key import KeyMaker
+from audioclf.features.matrix import RowFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,11 +87,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Work:
-    """All that a worker needs to featurize clips, but for the clips."""
+    """All that a worker needs to featurize clips, but for the clips.
+
+    `files` are those of design matrices by plan, in which `fill_chunk` writes the rows itself.
+    """
 
     audio: AudioConfig
     plans: tuple[Plan, ...]
     cache_folder: Path | None = None
+    files: Mapping[str, RowFile] = field(default_factory=dict)
 
 
 @dataclass
@@ -296,7 +301,10 @@ class _Loaded:
 def _info_from(meta: Mapping[str, Any], clip: Clip) -> AudioInfo:
     facts = {name: meta[name] for name in _HEADER_FACTS}
     remarks = name_remarks(meta["container"], clip.source.file.name)
-    return AudioInfo(**facts, warnings=(*remarks, *meta["warnings"]))
+    return _info(**facts, warnings=(*remarks, *meta["warnings"]))
+
+
+_info = lru_cache(maxsize=64)(AudioInfo)  # equal facts of many clips are sent and kept once
 
 
 def _matrices(
