@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import soxr
 
 from audioclf.audio.settings import AudioConfig
 from audioclf.audit.findings import Audit, Finding
@@ -301,6 +303,18 @@ def test_other_takes_of_one_word_do_not_agree() -> None:
 def test_silence_and_constants_agree_with_nothing(level: float) -> None:
     y = np.full(4000, level, np.float32)
     assert agreement(y, y, SR) == 0.0
+
+
+@pytest.mark.parametrize("sr", [8000, 16_000])
+def test_tones_above_the_compared_band_are_no_copies(sr: int) -> None:
+    rng = np.random.default_rng(0)
+    times = np.arange(round(0.4 * sr)) / sr
+    tones = [
+        np.sin(2 * np.pi * rng.uniform(3450, 0.48 * sr) * times + rng.uniform(0, 6)) / 3
+        for _ in range(24)
+    ]
+    low = [soxr.resample(y.astype(np.float32), sr, 8000) for y in tones]
+    assert max(agreement(a, b, 8000) for a, b in combinations(low, 2)) < SAME
 
 
 def planted(n: int, copies: int) -> NDArray[np.complex64]:

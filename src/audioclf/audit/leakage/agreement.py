@@ -19,12 +19,15 @@ MAX_SHIFT = 0.6
 """Largest delay of one copy behind the other, in s."""
 
 _FRAME_SECONDS = 0.03
+_FADE_SECONDS = 0.03
+"""Without fades, tones above 3.4 kHz agree, since only their ends have energy below."""
 
 
 def agreement(a: Matrix, b: Matrix, sr: int) -> float:
     """Return the agreement of two waveforms in 100-3400 Hz at the best shift, in [0, 1].
 
-    They are shifted against each other by the lag of the greatest cross-correlation. The value is
+    Their ends are faded, and they are shifted against each other by the lag of the greatest
+    cross-correlation. The value is
     the mean of the correlation coefficients of frames of 30 ms, without its sign, each weighted by
     the amplitude of the frame rather than by its energy, so that one loud vowel does not dominate a
     whole word. It is 0 if less than half of the energy of one lies in the overlap, or if there is
@@ -46,7 +49,7 @@ def agreements(ones: Sequence[Matrix], others: Sequence[Matrix], n: int, sr: int
     distinct = {id(y): y for y in (*ones, *others)}
     padded = np.zeros((len(distinct), n), dtype=np.float32)
     for row, y in zip(padded, distinct.values(), strict=True):
-        row[: len(y)] = y - y.mean()
+        row[: len(y)] = (y - y.mean()) * _fades(len(y), sr)
     spectra = fft.rfft(padded)
     spectra[:, : int(np.ceil(LOW_HZ * n / sr))] = 0.0
     spectra[:, int(min(HIGH_HZ, 0.45 * sr) * n / sr) + 1 :] = 0.0
@@ -68,18 +71,31 @@ def agreements(ones: Sequence[Matrix], others: Sequence[Matrix], n: int, sr: int
     ]
 
 
+def _fades(n_samples: int, sr: int) -> Matrix:
+    """Return factors that fade the ends of a waveform: a sharp end has energy everywhere."""
+    factors = np.ones(n_samples, dtype=np.float32)
+    n_faded = min(n_samples // 2, round(_FADE_SECONDS * sr))
+    rise = np.sin(np.pi / 2 * np.arange(1, n_faded + 1) / (n_faded + 1)) ** 2
+    factors[:n_faded] = rise
+    factors[n_samples - n_faded :] = rise[::-1]
+    return factors
+
+
 def _overlap_agreement(
     a: Matrix, b: Matrix, energies: tuple[float, float], lag: int, sr: int
 ) -> float:
     length = max(1, round(_FRAME_SECONDS * sr))
-    x, y = a[max(lag, 0) :], b[max(-lag, 0) :]
-    n_samples = min(len(x), len(y))
+    in_a, in_b = max(lag, 0), max(-lag, 0)
+    n_samples = max(0, min(len(a) - in_a, len(b) - in_b))
+    x, y = a[in_a:][:n_samples], b[in_b:][:n_samples]
+    if 2.0 * float(x @ x) < energies[0] or 2.0 * float(y @ y) < energies[1]:
+        return 0.0
+    x = x * _fades(len(b), sr)[in_b:][:n_samples]  # so that both have the fades of both
+    y = y * _fades(len(a), sr)[in_a:][:n_samples]
     frames = np.zeros((2, -(-n_samples // length) * length), dtype=np.float32)
-    frames[0, :n_samples], frames[1, :n_samples] = x[:n_samples], y[:n_samples]
+    frames[0, :n_samples], frames[1, :n_samples] = x, y
     x, y = frames.reshape(2, -1, length)
     common, of_x, of_y = (np.einsum("ij,ij->i", *each) for each in ((x, y), (x, x), (y, y)))
-    if 2.0 * float(of_x.sum()) < energies[0] or 2.0 * float(of_y.sum()) < energies[1]:
-        return 0.0
     amplitude = np.sqrt(np.sqrt(of_x * of_y))
     total = max(float(amplitude.sum()), 1e-12)
     value = abs(float((common / np.maximum(amplitude, 1e-12)).sum())) / total
