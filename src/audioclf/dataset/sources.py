@@ -295,13 +295,7 @@ class _Section(AudioSource):
 
 @dataclass(frozen=True, slots=True)
 class PartSource(_Section):
-    """A part of a recording: its file, of which only `span` is decoded.
-
-    Parameters
-    ----------
-    recording : AudioSource
-        The file.
-    part : Span
+    """A part of a recording: its file, of which only the span `part` is decoded.
 
     Examples
     --------
