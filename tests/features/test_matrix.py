@@ -74,10 +74,33 @@ def test_rows_are_written_in_the_matrix_and_in_no_other_file(tmp_path: Path) -> 
 def test_a_matrix_to_share_is_a_plain_one_without_files_in_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(matrix, "file_in_memory", lambda: None)
+    monkeypatch.delattr("os.memfd_create", raising=False)
     found = new_matrix(10, 4, shared=True)
     assert type(found) is np.ndarray
     assert RowFile.of(found) is None
+    large = np.arange(sharing.MAPPED_BYTES, dtype=np.uint8)
+    with sharing.packed(large) as data:
+        assert np.array_equal(pickle.loads(data), large)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs limits on the size of files")
+def test_a_matrix_to_share_is_a_plain_one_if_no_file_may_be_as_large() -> None:
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        found = new_matrix(1000, 1024, shared=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert RowFile.of(found) is None
+
+
+def test_rows_of_a_matrix_are_sent_back_where_its_file_has_no_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(matrix, "path_of_open_file", lambda file: str(tmp_path / "no proc"))
+    assert RowFile.of(new_matrix(10, 4, shared=True)) is None
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def file_in_memory() -> BinaryIO | None:
         return None
     try:
         return os.fdopen(os.memfd_create("audioclf"), "w+b")
-    except OSError:
+    except (AttributeError, OSError):  # a Python for an old C library has no such function
         return None
 
 
@@ -111,9 +111,10 @@ def file_to_share() -> Iterator[tuple[str, BinaryIO]]:
     On Linux, a file in memory without a name: unlike /dev/shm it has no limit but memory itself,
     and nothing is left of it when this process is killed.
     """
-    if LINUX:
-        with os.fdopen(os.memfd_create("audioclf"), "wb") as file:
-            yield str(path_of_open_file(file)), file
+    in_memory = file_in_memory()
+    if in_memory is not None:
+        with in_memory:
+            yield str(path_of_open_file(in_memory)), in_memory
         return
     # Windows opens a temporary file a second time only if it is not removed when it is closed.
     with tempfile.NamedTemporaryFile(prefix="audioclf-", delete=False) as named:

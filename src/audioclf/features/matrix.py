@@ -42,9 +42,8 @@ def new_matrix(n_rows: int, n_columns: int, *, shared: bool = False) -> Matrix:
     if n_bytes > MEMORY_SHARE * available_memory():
         file: IO[bytes] = tempfile.TemporaryFile(prefix="audioclf-")  # noqa: SIM115  see below
         _reserve(file, n_bytes)
-    elif shared and (in_memory := file_in_memory()) is not None:
+    elif shared and (in_memory := _in_memory(n_bytes)) is not None:
         file = in_memory
-        file.truncate(n_bytes)
     else:
         return np.zeros((n_rows, n_columns), dtype=np.float32)
     matrix: np.memmap[tuple[int, int], np.dtype[np.float32]]
@@ -71,7 +70,10 @@ class RowFile:
         path, _ = file_behind(matrix) or ("", 0)
         if not path:
             return None
-        status = Path(path).stat()
+        try:
+            status = Path(path).stat()
+        except OSError:  # there is no /proc
+            return None
         return cls(path, (status.st_dev, status.st_ino))
 
     def write(self, first: int, rows: Matrix) -> bool:
@@ -109,6 +111,19 @@ class GrowingMatrix:
         """Return the matrix of all rows, to which no more are appended."""
         self._matrix.resize((self._n_rows, self._matrix.shape[1]), refcheck=False)
         return self._matrix
+
+
+def _in_memory(n_bytes: int) -> IO[bytes] | None:
+    """Return a file in memory; None if the system has none, or a limit forbids one of this size."""
+    file = file_in_memory()
+    if file is None:
+        return None
+    try:
+        file.truncate(n_bytes)
+    except OSError:
+        file.close()
+        return None
+    return file
 
 
 def _reserve(file: IO[bytes], n_bytes: int) -> None:
