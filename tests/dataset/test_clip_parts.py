@@ -182,6 +182,17 @@ def test_a_clip_is_pickled_with_the_fields_of_a_subclass(value: Any) -> None:
     assert pickle.loads(pickle.dumps(value)) == value
 
 
+class TitledFile(FileSource):
+    @property
+    def name(self) -> str:
+        return f"the file {self.path}"
+
+
+def test_a_file_of_a_subclass_has_a_name_of_text_or_its_own() -> None:
+    assert SiteFile(Path("a.wav"), "north") == SiteFile("a.wav", "north")  # type: ignore[arg-type]
+    assert TitledFile(Path("a.wav")).name == "the file a.wav"
+
+
 def fingerprint(clip: Clip) -> str:
     return Dataset([clip], name="d").fingerprint({clip.id: "0"})
 

@@ -130,22 +130,31 @@ def _identity(source: AudioSource) -> tuple[object, bool]:
 class FileSource(AudioSource):
     """A file on disk; its path is kept as text, since a `Path` takes more memory and time."""
 
-    name: str
+    text: str
 
     __reduce__ = by_fields
 
     def __init__(self, path: Path | str) -> None:
-        object.__setattr__(self, "name", str(path))
+        object.__setattr__(self, "text", str(path))
+
+    def __post_init__(self) -> None:
+        """Make a path text that a dataclass derived from this one has taken."""
+        object.__setattr__(self, "text", str(self.text))
+
+    @property
+    @override
+    def name(self) -> str:
+        return self.text
 
     @property
     def path(self) -> Path:
         """The path as an object."""
-        return Path(self.name)
+        return Path(self.text)
 
     @override
     def open(self, buffering: int = -1) -> BinaryIO:
         with reading(self.name):
-            stream = open(self.name, "rb", buffering, opener=open_without_waiting)  # noqa: SIM115
+            stream = open(self.text, "rb", buffering, opener=open_without_waiting)  # noqa: SIM115
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
             raise DecodeError(f"{self.name}: not a regular file")
