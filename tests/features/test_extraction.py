@@ -1,5 +1,6 @@
 """The extraction engine: order, jobs, failures that name the clip, foreign featurizers."""
 
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from audioclf.builtin.featurizers.clip_options import TrimSilence
 from audioclf.builtin.featurizers.mel import MelSpectrogram
 from audioclf.builtin.loaders.class_folders import FolderDataset
 from audioclf.engines.base import Engine
-from audioclf.engines.local import ThreadEngine
+from audioclf.engines.local import SerialEngine, ThreadEngine
 from audioclf.features.extraction import Extraction, extract
 from audioclf.plugin import Featurizer, Flatten, Stats
 from tests.conftest import tone, write_wav
@@ -201,3 +202,23 @@ def test_memory_of_a_chunk_is_bounded_and_changes_no_number(
     assert [n_clips for n_clips in BATCHES if n_clips > 1] == batches
     assert parts.ledger == whole.ledger
     np.testing.assert_array_equal(parts.matrices["mel"], whole.matrices["mel"])
+
+
+class SharingEngine(SerialEngine):
+    has_processes = True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs files in memory")
+def test_many_featurizers_need_few_file_descriptors(sounds: Path) -> None:
+    import resource
+
+    dataset = FolderDataset(path=sounds).load()
+    featurizers = {f"f{number}": Odd() for number in range(200)}
+    n_open = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n_open + 64, limits[1]))
+    try:
+        found = extract(dataset, AUDIO, featurizers, engine=SharingEngine())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(found.matrices) == 200

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 CHUNK, LARGE_CHUNK, MANY_CHUNKS = 32, 128, 64
 """Clips that are decoded and featurized together: of many clips more; no result depends on it."""
 
+SHARED_MATRICES = 16
+"""Matrices in which workers write; each holds two file descriptors, of which a process has few."""
+
 Progress = Callable[[int, int], None]
 """Called with (clips done, clips in all)."""
 
@@ -210,7 +213,10 @@ class _Collector:
     ) -> None:
         self.dataset = dataset
         self.matrices = {
-            plan.name: new_matrix(len(dataset), plan.row_width, shared=shared) for plan in plans
+            plan.name: new_matrix(
+                len(dataset), plan.row_width, shared=shared and number < SHARED_MATRICES
+            )
+            for number, plan in enumerate(plans)
         }
         self.ledger: list[LedgerRow | None] = [None] * len(dataset)
         self.cache = cache
