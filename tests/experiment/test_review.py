@@ -1,6 +1,7 @@
 """From a model to a list, from a list to answers, and from answers to numbers of a collection."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,7 @@ def test_suggest_writes_a_list_that_knows_its_design(
     options = ("--window", "0.5", "--n", "12", "--class", "ken")
     done = run_cli("suggest", bundle, "nights", *options, "--per-recording", "4", code=0)
     assert "suggested.csv: 12 of 40 windows" in done.stdout
+    assert re.search(r"scores +[\d.]+ or higher ", done.stdout)
     listed = read_list(Path("suggested.csv"))
     assert len(listed.windows) == 12
     assert {w.collection_windows for w in listed.windows} == {40}

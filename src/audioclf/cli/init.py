@@ -73,8 +73,8 @@ def init(
         )
     write_new_config(target, draft.text, force=force)
     say(format_table(("wrote", str(target)), list(_rows(draft))))
-    groups = draft.layout.group_notes
-    group_notes = [f"{text}: label_pattern: '{p}'" if p else text for text, p in groups]
+    groups, key = draft.layout.group_notes, draft.layout.pattern_key
+    group_notes = [f"{text}: {key}: '{p}'" if p else text for text, p in groups]
     for note in filter(None, (*draft.layout.notes, *group_notes, draft.split.warning)):
         say("\n" + textwrap.fill(note, width(96), break_long_words=False, break_on_hyphens=False))
     unreadable = list(draft.headers.unreadable.values())

@@ -86,10 +86,15 @@ def suggest(
     if len(windows) < n:
         complain("note", f"only {len(windows)} windows could be chosen")
     rows = [
-        [chosen.name_of(key), str(chosen.keys.count(key)), f"{chosen.sizes[key]:,}"]
+        [
+            key[0],
+            chosen.name_of(key).partition(": ")[2].replace(" up", " or higher"),
+            str(chosen.keys.count(key)),
+            f"{chosen.sizes[key]:,}",
+        ]
         for key in sorted(chosen.sizes, key=lambda key: (key[0], -key[1]))
     ]
-    say(format_table(["chosen by, score", "windows", "of"], rows))
+    say(format_table(["chosen by", "score", "windows", "chosen from"], rows))
     say()
     say(f"{out}: {len(windows)} of {n_free:,} windows; next: audioclf review {out}")
     sys.exit(EXIT_PARTIAL if result.failures else EXIT_OK)

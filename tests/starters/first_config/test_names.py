@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from audioclf.starters.first_config import draft_config
 from audioclf.starters.first_config.names import are_folds, are_groups, find_convention, read_names
+from tests.conftest import tone, write_wav
 
 
 def named(form: str, *words: Sequence[str], each: int = 3) -> list[str]:
@@ -106,3 +109,36 @@ def test_folders_that_are_no_classes_are_told_from_classes() -> None:
     assert are_groups(["speaker1", "s02", "Site 3", "p225", "20230501"])
     assert not are_groups(["dog", "cat"])
     assert not are_groups(["speaker1", "dog"])
+
+
+def annotated(folder: Path, names: list[str]) -> str:
+    for name in names:
+        write_wav(folder / f"{name}.wav", tone(300.0, 8.0, 8000, 0), 8000)
+        rows = "0\t1\twren\n2\t3\trobin\n4\t5\twren\n6\t7\trobin\n"
+        (folder / f"{name}.txt").write_text(rows, encoding="utf-8")
+    return draft_config(folder, folder / "c.yaml").text
+
+
+def test_recordings_of_one_site_are_kept_together(tmp_path: Path) -> None:
+    names = [f"site{site}_2024050{day}_0600" for site in (1, 2, 3) for day in (1, 2)]
+    text = annotated(tmp_path, names)
+    assert "  group_pattern: '^(?P<group>[^\\W_]+)_'\n" in text
+    assert "A GUESS" in text
+    assert "Each of 3 groups is tested once" in text
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["north_1", "north_2", "south_1", "south_2"], True),
+        (["20240501_1", "20240501_2", "20240502_1", "20240502_2"], True),
+        (["hill_1", "lake_1", "wood_1"], False),
+    ],
+    ids=["two words", "dates", "one recording each"],
+)
+def test_unsafe_guesses_leave_each_recording_a_group(
+    tmp_path: Path, names: list[str], told: bool
+) -> None:
+    text = annotated(tmp_path, names)
+    assert "\n  group_pattern:" not in text
+    assert ("#   group_pattern: '^(?P<group>[^\\W_]+)_'\n" in text) == told

@@ -163,6 +163,11 @@ class Guess:
     values: tuple[str, ...]
     codes: Codes
 
+    @property
+    def is_number(self) -> bool:
+        """Whether all values are numbers, which denote dates and takes more often than groups."""
+        return all(value.isdecimal() for value in self.values)
+
 
 @dataclass(frozen=True)
 class _Field:
@@ -191,6 +196,26 @@ def guess_groups(dataset: Dataset) -> Guess | None:
             values = tuple(dict.fromkeys(field.values))
             guesses.append(Guess(pattern, values, codes_of(field.values)))
     return min(guesses, key=lambda guess: len(guess.values), default=None)
+
+
+def guess_groups_of_recordings(dataset: Dataset) -> Guess | None:
+    """Return the part of the names of recordings that most likely is a group, as a site, or None.
+
+    The group of each clip is its recording. `label_pattern` reads this part alone, as
+    `group_pattern` of the loader `annotations` does. Numbers, such as dates, come last.
+    """
+    recordings = [clip.group or "" for clip in dataset]
+    labels = tuple(clip.label for clip in dataset)
+    most = len(set(recordings)) // 2
+    fields = _fields(recordings)
+    guesses = []
+    for place, field in enumerate(fields):
+        values = tuple(dict.fromkeys(field.values))
+        if len(values) <= most and _may_be_group(field.values, labels, counter=False):
+            words = [_word(each, None) for each in fields[:place]]
+            pattern = "^" + "".join([*words, _word(field, "group")])
+            guesses.append(Guess(pattern, values, codes_of(field.values)))
+    return min(guesses, key=lambda guess: (guess.is_number, len(guess.values)), default=None)
 
 
 def _fields(ids: Sequence[str]) -> list[_Field]:

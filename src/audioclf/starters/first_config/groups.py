@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 
-from audioclf.audit.leakage.groups import Guess, guess_groups
+from audioclf.audit.leakage.groups import Guess, guess_groups, guess_groups_of_recordings
 from audioclf.base.errors import DatasetError
+from audioclf.builtin.loaders.annotations import Annotations
 from audioclf.builtin.loaders.class_folders import FolderDataset, ZipDataset
 from audioclf.dataset.path_labels import shown
 from audioclf.starters.first_config.columns import MIN_GROUPS
@@ -17,10 +19,12 @@ _INNER_CLASSES = "If they are the classes, and the folders speakers, sites or ma
 
 
 def with_groups(layout: Layout) -> Layout:
-    """Return the layout with groups from the names, if folders or names hold the labels.
+    """Return the layout with groups from the names, if folders, names or annotations hold labels.
 
     Numbers are not used: they count clips more often than they denote speakers.
     """
+    if layout.fields["type"] == "annotations":
+        return _with_groups_of_recordings(layout)
     has_groups = any(clip.group is not None for clip in layout.dataset)
     if has_groups or layout.fields["type"] not in ("folder", "zip"):
         return layout
@@ -28,7 +32,7 @@ def with_groups(layout: Layout) -> Layout:
     if guess is None:
         return layout
     values = f"{len(guess.values)} values: {shown(sorted(guess.values), most=_MAX_SHOWN)}"
-    if len(guess.values) < MIN_GROUPS or all(value.isdecimal() for value in guess.values):
+    if len(guess.values) < MIN_GROUPS or guess.is_number:
         note = (
             f"A word or number in the names has {values}. The names do not decide whether it is a "
             "speaker, a site, a version or a counter. If it is a group, choose "
@@ -42,6 +46,38 @@ def with_groups(layout: Layout) -> Layout:
         return _with_guess(layout, guess, values)
     except DatasetError:
         return layout
+
+
+def _with_groups_of_recordings(layout: Layout) -> Layout:
+    """Return the layout with sites from the names; without, each recording is a group."""
+    dataset = layout.dataset
+    guess = guess_groups_of_recordings(dataset)
+    if guess is None or any(clip.fold is not None for clip in dataset):
+        return layout
+    values = f"{len(guess.values)} values: {shown(sorted(guess.values), most=_MAX_SHOWN)}"
+    groups_of = defaultdict(set)
+    for clip, code in zip(dataset, guess.codes, strict=True):
+        for label in dataset.labels_of(clip):
+            groups_of[label].add(code)
+    in_one = [label for label, groups in groups_of.items() if len(groups) < 2]
+    if len(guess.values) < MIN_GROUPS or guess.is_number or in_one:
+        alone = f" {shown(sorted(in_one))} would be in one group only." if in_one else ""
+        note = (
+            f"Each recording is a group. A word or number in the names has {values}. The names do "
+            "not decide whether it is a site, a day or the like, which would be on both sides of "
+            f"the split.{alone} If it is, keep its recordings together with"
+        )
+        return replace(layout, group_notes=((note, guess.label_pattern),))
+    fields = {**layout.fields, "group_pattern": guess.label_pattern}
+    note = (
+        f"A GUESS: a word in the names has {values}. They are used as sites or the like: all "
+        "recordings of one are on one side of each split. If they are not, leave out "
+        "group_pattern; each recording is then a group."
+    )
+    found = Annotations.model_validate(fields).load()
+    return replace(
+        layout, dataset=found, fields=fields, guessed_groups=True, group_notes=((note, ""),)
+    )
 
 
 def _with_guess(layout: Layout, guess: Guess, values: str) -> Layout:

@@ -30,7 +30,7 @@ class Layout:
     `fields` are those of the loader for the config, `type` first. `labels` is the origin of the
     labels, to follow "Classes are read from"; `others` are other ways to read them. `notes` are
     guesses and open questions; `guessed_groups` are guessed from the names. Each of `group_notes`
-    has the `label_pattern` to use instead, or "".
+    has the pattern to use instead, or "", for the field `pattern_key`.
     """
 
     dataset: Dataset
@@ -54,6 +54,11 @@ class Layout:
     def path(self) -> Path:
         """Path of the dataset."""
         return Path(self.fields["path"])
+
+    @property
+    def pattern_key(self) -> str:
+        """Name of the field with a pattern for groups."""
+        return "group_pattern" if self.fields["type"] == "annotations" else "label_pattern"
 
 
 @dataclass(frozen=True)

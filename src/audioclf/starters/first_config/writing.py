@@ -78,7 +78,7 @@ def _dataset(draft: ConfigDraft, out: Path) -> Iterator[str]:
     for text, pattern in layout.group_notes:
         yield from comment(text + (":" if pattern else ""), 2)
         if pattern:
-            yield from comment(f"  label_pattern: {scalar(pattern)}", 2, keep=True)
+            yield from comment(f"  {layout.pattern_key}: {scalar(pattern)}", 2, keep=True)
     for note in layout.dataset.notes:
         yield from comment(f"Note: {note.removesuffix('.')}.", 2)
     yield from block({key: _plain(value, out) for key, value in layout.fields.items()}, 2)
