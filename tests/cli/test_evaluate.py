@@ -223,8 +223,10 @@ def test_wrong_data_is_one_error(
 ) -> None:
     for label in ("hum", "hiss"):
         write_wav(base / "other" / label / "a.wav", tone(200.0, 0.3, 8000, seed=1))
-    result = evaluate(base / "second.audioclf", *make(base), code=code)
+    out = base / "refused"
+    result = evaluate(base / "second.audioclf", *make(base), "--out", out, code=code)
     assert message in result.stderr
+    assert not out.exists()
 
 
 def test_a_class_without_clips_is_in_no_average_and_predicting_it_is_an_error(

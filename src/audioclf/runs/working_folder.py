@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from audioclf.base.errors import ResultError
+from audioclf.base.errors import AudioclfError, ResultError
 from audioclf.base.files import ASIDE, unwritable
 from audioclf.base.locks import FileLock, lock_owner, take_lock
 from audioclf.runs.folder import (
@@ -35,12 +35,15 @@ _LOCK_BYTES = 24
 
 
 @contextmanager
-def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFolder]:
+def working_folder(
+    out: Path | None, name: str, config: str, *, keep_refused: bool = True
+) -> Iterator[RunFolder]:
     """Lock a folder for one run, until it ends.
 
     By default it is that of the newest unfinished run below `runs/` with this name and config, or a
-    new one.
+    new one. Without `keep_refused`, an `AudioclfError` leaves no folder.
     """
+    refused = False
     content = config.encode("utf-8")
     if out is not None:
         folder, lock = _given(out, content)
@@ -52,11 +55,23 @@ def working_folder(out: Path | None, name: str, config: str) -> Iterator[RunFold
         folder.list_as_written(_digest_line(content))
         folder.write_text(CONFIG, config)
         yield folder
+    except AudioclfError:
+        refused = not keep_refused
+        raise
     finally:
+        if refused:
+            with suppress(AudioclfError, OSError):
+                _clear(folder)
+                for file in (CONFIG, UNFINISHED):
+                    (folder.path / file).unlink(missing_ok=True)
         if (folder.path / RECORD).exists():
             with suppress(OSError):
                 (folder.path / UNFINISHED).unlink()
         lock.release()
+        if refused:
+            for path in (folder.path / PLOTS, folder.path):
+                with suppress(OSError):  # holds other files
+                    path.rmdir()
 
 
 def _given(path: Path, config: bytes) -> tuple[RunFolder, FileLock]:

@@ -93,7 +93,7 @@ def evaluate_models(
     with (
         single_threaded(),
         use_limits(config.limits),
-        working_folder(out, config.name, text) as folder,
+        working_folder(out, config.name, text, keep_refused=False) as folder,
     ):
         prepared = Prepared(config, registry, dataset)
         notes = [*notes, *more, *of_classes]
