@@ -237,7 +237,7 @@ def _fit(index: int, work: _Work) -> FoldResult:
     task = work.tasks[index]
     result = fit_and_predict(task, work.matrices[task.pipeline.featurizer], work.targets)
     code, known = code_behind(task.pipeline.classifier), work.code[task.pipeline.name]
-    is_changed = any(digest not in (None, known[name]) for name, digest in code.items())
+    is_changed = any(digest not in (None, known.get(name)) for name, digest in code.items())
     return replace(result, warnings=(*result.warnings, CHANGED)) if is_changed else result
 
 
