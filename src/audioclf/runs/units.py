@@ -9,8 +9,8 @@ from typing import Any
 from audioclf.dataset.targets import Targets, Unit
 
 _GROUP_WORD = re.compile(
-    "animal|bird|day|deployment|device|farm|individual|location|machine|microphone|night|patient|person|"
-    "place|recorder|room|session|site|speaker|station|subject"
+    "animal|bird|day|deployment|device|farm|individual|location|machine|microphone|night|patient|"
+    "person|place|recorder|room|session|site|speaker|station|subject"
 )
 
 

@@ -27,11 +27,11 @@ def agreement(a: Matrix, b: Matrix, sr: int) -> float:
     """Return the agreement of two waveforms in 100-3400 Hz at the best shift, in [0, 1].
 
     Their ends are faded, and they are shifted against each other by the lag of the greatest
-    cross-correlation. The value is
-    the mean of the correlation coefficients of frames of 30 ms, without its sign, each weighted by
-    the amplitude of the frame rather than by its energy, so that one loud vowel does not dominate a
-    whole word. It is 0 if less than half of the energy of one lies in the overlap, or if there is
-    only rounding noise, and less by `BRIEF_LOSS` for a brief overlap.
+    cross-correlation. The value is the mean of the correlation coefficients of frames of 30 ms,
+    without its sign, each weighted by the amplitude of the frame rather than by its energy, so that
+    one loud vowel does not dominate a whole word. It is 0 if less than half of the energy of one
+    lies in the overlap, or if there is only rounding noise, and less by `BRIEF_LOSS` for a brief
+    overlap.
     """
     return agreements([a], [b], room_for(a, b, sr), sr)[0]
 
