@@ -237,17 +237,8 @@ class ZipSource(AudioSource):
 class Span:
     """A part of a recording, half-open: from `start` up to `end`, which is not included.
 
-    Parameters
-    ----------
-    start : float
-        In s from the start of the file.
-    end : float, optional
-        In s; without it, the end of the file.
-
-    Raises
-    ------
-    ValueError
-        If the times are negative, not finite, or not in this order.
+    Both are in s from the start of the file; without an `end`, the part reaches to that of the
+    file. Times that are negative, not finite, or not in this order are a ValueError.
 
     Examples
     --------
