@@ -20,7 +20,6 @@ import numpy as np
 from audioclf.audit import with_table
 from audioclf.base.errors import ClassifierError, DatasetError
 from audioclf.base.machine import available_memory, peak_memory, single_threaded
-from audioclf.base.pickling import Columns
 from audioclf.base.text import human_bytes
 from audioclf.dataset.dataset import Dataset
 from audioclf.dataset.targets import Targets
@@ -175,9 +174,9 @@ class _Probe:
         positions = np.argsort(order, kind="stable")[steps.round().astype(np.intp)]
         clips = tuple(dataset.clips[position] for position in positions)
         work = Work(audio, plans)
-        featurize_chunk(Columns(clips[:1]), work)  # imports what is needed
+        featurize_chunk(clips[:1], work)  # imports what is needed
         started = time.perf_counter()
-        result = featurize_chunk(Columns(clips), work)
+        result = featurize_chunk(clips, work)
         new_seconds = (time.perf_counter() - started) / len(clips)
         ledger = result.ledger(clips)
         usable = [index for index, row in enumerate(ledger) if row.status == "ok"]

@@ -191,7 +191,7 @@ def fill_chunk(chunk: tuple[int, Columns], work: Work) -> ChunkResult:
     The number in `chunk` is that of the row of its first clip.
     """
     first, clips = chunk
-    result = featurize_chunk(clips, work)
+    result = featurize_chunk(clips.values, work)
     for name, file in work.files.items():
         if file.write(first, result.rows[name]):
             del result.rows[name]

@@ -20,7 +20,7 @@ from audioclf.audio.decode import decode
 from audioclf.audio.reader import AudioInfo
 from audioclf.audio.settings import AudioConfig
 from audioclf.base.errors import AudioclfError, DecodeError, FeatureError
-from audioclf.base.pickling import Columns, by_fields
+from audioclf.base.pickling import by_fields
 from audioclf.components.featurizer import Featurizer
 from audioclf.components.guard import FOREIGN, guard, recorded
 from audioclf.dataset.dataset import Clip
@@ -165,9 +165,8 @@ def plan_featurizer(
     return Plan(name, featurizer, label, n_bins, n_frames, width, keys, note=note)
 
 
-def featurize_chunk(chunk: Columns, work: Work) -> ChunkResult:
+def featurize_chunk(clips: Sequence[Clip], work: Work) -> ChunkResult:
     """Return an outcome for every clip and a row of features for those that can be used."""
-    clips: Sequence[Clip] = chunk.values
     n_clips = len(clips)
     rows = {p.name: np.zeros((n_clips, p.row_width), dtype=np.float32) for p in work.plans}
     result = ChunkResult([], rows)
