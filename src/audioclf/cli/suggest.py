@@ -88,7 +88,7 @@ def suggest(
     rows = [
         [
             key[0],
-            chosen.name_of(key).partition(": ")[2].replace(" up", " or higher"),
+            chosen.band_of(key, "or higher"),
             str(chosen.keys.count(key)),
             f"{chosen.sizes[key]:,}",
         ]

@@ -53,9 +53,13 @@ class Chosen:
 
     def name_of(self, key: Key) -> str:
         """Return the name of a stratum, as in `scores 3: 0.2 to 0.5`."""
+        return f"{key[0]} {key[1] + 1}: {self.band_of(key, 'up')}"
+
+    def band_of(self, key: Key, without_end: str) -> str:
+        """Return the scores of a stratum, as in `0.2 to 0.5`; the highest is `without_end`."""
         above = min((low for low in self.lows.values() if low > self.lows[key]), default=None)
-        end = "up" if above is None else f"to {above:.4g}"
-        return f"{key[0]} {key[1] + 1}: {self.lows[key]:.4g} {end}"
+        end = without_end if above is None else f"to {above:.4g}"
+        return f"{self.lows[key]:.4g} {end}"
 
 
 def choose(

@@ -74,9 +74,9 @@ def _with_groups_of_recordings(layout: Layout) -> Layout:
         "recordings of one are on one side of each split. If they are not, leave out "
         "group_pattern; each recording is then a group."
     )
-    found = Annotations.model_validate(fields).load()
+    dataset = Annotations.model_validate(fields).load()
     return replace(
-        layout, dataset=found, fields=fields, guessed_groups=True, group_notes=((note, ""),)
+        layout, dataset=dataset, fields=fields, guessed_groups=True, group_notes=((note, ""),)
     )
 
 
