@@ -21,7 +21,7 @@ from docstrings import markdown
 from audioclf.base import errors
 from audioclf.base.errors import AudioclfError
 from audioclf.cli import LazyGroup
-from audioclf.cli.help import EXAMPLES
+from audioclf.cli.help import EXAMPLES, argument_name
 from audioclf.components import hookspecs
 from audioclf.components.combination import Combination
 from audioclf.components.component import KINDS, Component
@@ -371,13 +371,11 @@ def _command(name: str, command: Any) -> list[str]:
     return parts
 
 
-def _name(argument: Any) -> str:
-    return str(argument.metavar or argument.name.upper())
-
-
 def _parameter(parameter: Any) -> tuple[str, str, str]:
     is_option = parameter.param_type_name == "option"
-    name = ", ".join(f"`{each}`" for each in (parameter.opts if is_option else [_name(parameter)]))
+    name = ", ".join(
+        f"`{each}`" for each in (parameter.opts if is_option else [argument_name(parameter)])
+    )
     default = parameter.default
     has_default = default is not None and default is not False and default not in ([], ())
     text = f"`{getattr(default, 'value', default)}`" if has_default else ""

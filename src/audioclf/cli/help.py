@@ -99,12 +99,13 @@ def _usage(command: Any, ctx: Any) -> list[str]:
     pieces = ["[OPTIONS]"]
     for item in command.params:
         if item.param_type_name == "argument":
-            shown = _name(item) if item.required else f"[{_name(item)}]"
+            shown = argument_name(item) if item.required else f"[{argument_name(item)}]"
             pieces.append(shown if item.nargs == 1 else f"{shown}...")
     return [*pieces, "COMMAND [ARGS]..."] if hasattr(command, "commands") else pieces
 
 
-def _name(argument: Any) -> str:
+def argument_name(argument: Any) -> str:
+    """Return the name of an argument in usage lines."""
     return str(argument.metavar or argument.name.upper())
 
 
@@ -125,7 +126,7 @@ def _format_options(command: Any, ctx: Any, formatter: Any) -> None:
         title = titles.get(parameter.name, "Options") if len(parameters) > _MANY else "Options"
         title = "Arguments" if parameter.param_type_name == "argument" else title
         if record := parameter.get_help_record(ctx):
-            name = _name(parameter) if title == "Arguments" else record[0]
+            name = argument_name(parameter) if title == "Arguments" else record[0]
             groups[title].append((name, record[1].replace("\\[", "[")))  # of older typer
     for title, records in groups.items():
         if records:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -78,20 +78,15 @@ def listen(
     from audioclf.predict.live import listen as lines_of
     from audioclf.predict.settings import Settings, check_settings, event_rule, gives_p_values
 
-    rule: dict[str, Any] = {
-        "threshold_off": threshold_off,
-        "merge_gap": merge_gap,
-        "min_duration": min_duration,
-        "only": tuple(only) or None,
-        "skip": tuple(skip) or None,
-    }
+    numbers = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
+    rule = options.event_fields(only, skip, **numbers)
     about_events = {**rule, "keep_clips": keep_clips}
     given = [name for name, value in about_events.items() if value is not None]
     model, notes = options.open_model_of("listen", bundle, weights, expect_sha256, strict=strict)
     if threshold and not model.is_several:
         given.insert(0, "threshold")
     if given and not events:
-        raise ConfigError(f"--{given[0].replace('_', '-')} is about events", hint="Add --events.")
+        raise options.about_events(given[0])
     found_rule, thresholds = event_rule(model, threshold, **rule)
     settings = Settings(
         Cutting.of(window, hop, model.sr, "drop"),

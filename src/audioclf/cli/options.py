@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -177,6 +177,18 @@ def check_new_list(out: Path, *, force: bool) -> None:
                 f"{out} holds answers, or is no list of windows: it is not replaced",
                 hint="Choose another --out.",
             )
+
+
+def event_fields(
+    only: Sequence[str], skip: Sequence[str], **numbers: float | None
+) -> dict[str, Any]:
+    """Return the fields of the rule of events; None for those that are not given."""
+    return {**numbers, "only": tuple(only) or None, "skip": tuple(skip) or None}
+
+
+def about_events(name: str) -> ConfigError:
+    """Return the error for an option that is about events, where none are asked for."""
+    return ConfigError(f"--{name.replace('_', '-')} is about events", hint="Add --events.")
 
 
 def new_app() -> typer.Typer:

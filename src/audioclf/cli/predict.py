@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -102,17 +102,12 @@ def predict(
     _check_options(force, resume, out)
     if events and segments:
         raise ConfigError("--events and --segments are two kinds of rows: choose one")
-    rule: dict[str, Any] = {
-        "threshold_off": threshold_off,
-        "merge_gap": merge_gap,
-        "min_duration": min_duration,
-        "only": tuple(only) or None,
-        "skip": tuple(skip) or None,
-    }
+    numbers = {"threshold_off": threshold_off, "merge_gap": merge_gap, "min_duration": min_duration}
+    rule = options.event_fields(only, skip, **numbers)
     of_segments = {"min_duration"} if segments else set()
     given = [name for name in rule if rule[name] is not None and name not in of_segments]
     if given and not events:
-        raise _about_events(given[0])
+        raise options.about_events(given[0])
     if window is None and hop is not None:
         raise ConfigError("--hop is about windows", hint="Add --window, in s.")
     from audioclf.base.limits import parse_limits, use_limits
@@ -146,7 +141,7 @@ def predict(
             complain_each("note", of_model)
             found_rule, thresholds = event_rule(model, threshold, **rule)
             if threshold and thresholds is None and not events:
-                raise _about_events("threshold")
+                raise options.about_events("threshold")
             settings = Settings(
                 None if window is None else Cutting.of(window, hop, model.sr, partial),
                 found_rule if events else SegmentRule(min_duration or 0.0) if segments else None,
@@ -186,10 +181,6 @@ def predict(
     result.notes = [note for note in result.notes if note not in notes]
     _report(result, out, quiet=quiet)
     sys.exit(result.exit_code)
-
-
-def _about_events(name: str) -> ConfigError:
-    return ConfigError(f"--{name.replace('_', '-')} is about events", hint="Add --events.")
 
 
 def _check_options(force: bool, resume: bool, out: Path | None) -> None:
